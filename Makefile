@@ -1,0 +1,79 @@
+# Needs python3 (3.11 or later), make and the package registry; everything else goes into .venv.
+# CONTRIBUTING.md says which environment variables change what is run.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTEST := $(PY) -m pytest
+WHEN := $(PY) -m tests.services
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server lint \
+	format docs demo matrix wheel-test clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.dev ## install everything a developer needs into .venv
+
+unit: $(VENV)/.test ## the fast suite: SQLite, no servers, no browser, no races
+	$(PYTEST) --ignore=tests/e2e --ignore=tests/races
+
+test: test-sqlite test-postgres test-mariadb ## the whole suite on each database; coverage on SQLite
+
+test-sqlite: $(VENV)/.test
+	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage report
+
+test-postgres: $(VENV)/.test
+	@$(WHEN) postgres env SIGNET_TEST_DATABASE=postgres $(PYTEST)
+
+test-mariadb: $(VENV)/.test
+	@$(WHEN) --server mariadb $(MAKE) --no-print-directory test-mariadb-server
+
+# mysqlclient is compiled; where that fails, the suite is skipped, or has failed if it is required.
+test-mariadb-server:
+	@$(PY) -m pip install --quiet --group mariadb >$(VENV)/mysqlclient.log 2>&1 \
+		|| echo "mysqlclient could not be installed: see $(VENV)/mysqlclient.log"
+	@$(WHEN) mariadb env SIGNET_TEST_DATABASE=mariadb $(PYTEST)
+
+lint: $(VENV)/.test $(VENV)/.lint ## style, formatting, types, and the direction of imports
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.lint ## let ruff mend what it can
+	$(VENV)/bin/ruff check --fix
+	$(VENV)/bin/ruff format
+
+docs: $(VENV)/.docs ## build docs/_build; a warning is an error
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+
+demo: $(VENV)/.test ## serve the example project, and say what to try
+	$(PY) example/demo.py
+
+matrix: $(VENV)/.matrix ## the fast suite on every Python found here and every Django
+	$(VENV)/bin/nox
+
+wheel-test: $(VENV)/.package ## build, install into an empty environment, follow the tutorial
+	rm -rf dist
+	$(PY) -m build
+	$(PY) tests/wheel_tutorial.py dist/*.whl
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache dist docs/_build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per dependency group of pyproject.toml.
+$(VENV)/.%: pyproject.toml $(VENV)/.pip
+	$(PY) -m pip install --quiet --editable . --group $*
+	@touch $@
+
+# pip knows --group since 25.1.
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@

@@ -1,0 +1,152 @@
+"""`make demo`: makes the example's database and user, says what to type, and serves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+import django
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import OperationalError
+
+EXAMPLE = Path(__file__).resolve().parent
+USERNAME, PASSWORD = "vitor", "123"
+
+GUIDE = """\
+The example answers at {base} as user {username}, password {password}. Ctrl-C ends it.
+
+In a browser (the pages of Django REST Framework have forms to fill in):
+
+    {base}/api/token/            obtain a pair of tokens
+    {base}/api/token/refresh/    trade the refresh token for a new access token
+    {base}/hello/                the protected view
+    {base}/admin/                Django's admin, with the sessions in it
+
+With curl, to be pasted into another terminal:
+
+    field() {{ python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
+    PAIR=$(curl -s {base}/api/token/ -d username={username} -d password={password}); echo "$PAIR"
+    ACCESS=$(echo "$PAIR" | field access); REFRESH=$(echo "$PAIR" | field refresh)
+    curl -s -w ' %{{http_code}}\\n' {base}/hello/ -H "Authorization: Bearer $ACCESS"
+    curl -s -w ' %{{http_code}}\\n' {base}/api/token/refresh/ -d "refresh=$REFRESH"
+    curl -s -w ' %{{http_code}}\\n' {base}/api/token/logout/ -d "refresh=$REFRESH"
+    sleep 2; curl -s -w ' %{{http_code}}\\n' {base}/hello/ -H "Authorization: Bearer $ACCESS"
+
+With HTTPie, the same:
+
+    field() {{ python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
+    PAIR=$({http} post {base}/api/token/ username={username} password={password}); echo "$PAIR"
+    ACCESS=$(echo "$PAIR" | field access); REFRESH=$(echo "$PAIR" | field refresh)
+    {http} {base}/hello/ "Authorization: Bearer $ACCESS"
+    {http} post {base}/api/token/refresh/ refresh="$REFRESH"
+    {http} post {base}/api/token/logout/ refresh="$REFRESH"
+    sleep 2; {http} {base}/hello/ "Authorization: Bearer $ACCESS"
+
+The last line of each shows that a logout stops the access token too: 401.
+EXAMPLE_SERVER, EXAMPLE_DATABASE and others change how it is served: see example/README.md.
+"""
+
+
+def main() -> None:
+    """Run the demo; ends by becoming the server."""
+    sys.path.insert(0, str(EXAMPLE))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        django.setup()
+        from config.environment import host_and_port
+
+        host, port = host_and_port(os.environ)
+        command = server_command(os.environ.get("EXAMPLE_SERVER") or "runserver", host, port)
+    except ImproperlyConfigured as error:
+        sys.exit(f"demo: {error}")
+    if not is_free(host, port):
+        sys.exit(taken(host, port))
+    make_database()
+    make_user()
+    print(guide(host, port), flush=True)
+    os.execv(command[0], command)
+
+
+def server_command(server: str, host: str, port: int) -> list[str]:
+    """Build the command line of one of the three servers."""
+    address = f"{bracketed(host)}:{port}"
+    python = [sys.executable, "-u"]
+    if server == "runserver":
+        return [*python, str(EXAMPLE / "manage.py"), "runserver", "--noreload", address]
+    if server == "gunicorn":
+        where = ["--chdir", str(EXAMPLE), "--bind", address, "--workers", "2"]
+        return [*python, "-m", "gunicorn", *where, "config.wsgi"]
+    if server == "uvicorn":
+        where = ["--app-dir", str(EXAMPLE), "--lifespan", "off", "--host", host, "--port", str(port)]
+        return [*python, "-m", "uvicorn", *where, "config.asgi:application"]
+    raise ImproperlyConfigured(
+        f"EXAMPLE_SERVER is {server!r}; it must be runserver, gunicorn or uvicorn."
+    )
+
+
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a server may listen there, by listening for a moment."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def taken(host: str, port: int) -> str:
+    """Say that the port is taken, and which one is not."""
+    other = next((p for p in range(port + 1, min(port + 100, 65536)) if is_free(host, p)), None)
+    advice = f" Try: EXAMPLE_ADDRESS={bracketed(host)}:{other} make demo" if other else ""
+    return f"demo: nothing can listen on {bracketed(host)}:{port}; something else may.{advice}"
+
+
+def make_database() -> None:
+    """Apply the migrations."""
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except OperationalError as error:
+        sys.exit(f"demo: no connection to the database. Does it exist (createdb)?\n{error}")
+
+
+def make_user() -> None:
+    """Make sure the tutorial's user exists, and leave it and its sessions alone if it does."""
+    from django.contrib.auth import get_user_model
+
+    users = get_user_model()._default_manager
+    user, _ = users.get_or_create(**{users.model.USERNAME_FIELD: USERNAME})
+    state = {"is_active": True, "is_staff": True, "is_superuser": True}
+    if user.check_password(PASSWORD) and all(getattr(user, k) == v for k, v in state.items()):
+        return
+    for name, value in state.items():
+        setattr(user, name, value)
+    user.set_password(PASSWORD)  # Also ends the sessions, hence the look before.
+    user.save()
+
+
+def guide(host: str, port: int) -> str:
+    """Write what to type and which pages to open."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    base = f"http://{bracketed(reachable)}:{port}"
+    return GUIDE.format(base=base, http=httpie(), username=USERNAME, password=PASSWORD)
+
+
+def httpie() -> str:
+    """Find HTTPie: in the environment that runs this, by its relative path, else on the PATH."""
+    beside = shutil.which("http", path=str(Path(sys.executable).parent))
+    return os.path.relpath(beside) if beside else "http"
+
+
+def bracketed(host: str) -> str:
+    """Write an IPv6 address as URLs want it."""
+    return f"[{host}]" if ":" in host else host
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""JWT authentication for Django REST Framework: tokens, real sessions behind them.
+
+Everything here is imported at its first use, since models need Django's app registry.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import end, end_all, issue
+    from .models import EndReason, Session
+    from .signals import refresh_reused, session_ended, session_opened, session_refreshed
+    from .tokens import TokenPair
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "EndReason": "models",
+    "Session": "models",
+    "TokenPair": "tokens",
+    "end": "api",
+    "end_all": "api",
+    "issue": "api",
+    "refresh_reused": "signals",
+    "session_ended": "signals",
+    "session_opened": "signals",
+    "session_refreshed": "signals",
+}
+
+__all__ = [  # noqa: RUF022 - by kind
+    "issue",
+    "end",
+    "end_all",
+    "Session",
+    "EndReason",
+    "TokenPair",
+    "session_opened",
+    "session_refreshed",
+    "session_ended",
+    "refresh_reused",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,17 @@
+"""The Django application."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class SignetConfig(AppConfig):
+    """drf-signet: label `drf_signet`."""
+
+    name = "drf_signet"
+    verbose_name = _("Sessions of the API")
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from . import checks  # noqa: F401 - registered by being imported

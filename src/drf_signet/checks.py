@@ -1,0 +1,107 @@
+"""System checks: each mistake of the configuration has a number, and says what to do.
+
+signet.E003 (the app is not installed) is raised by `drf_signet.models`, which is imported first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connections, router
+
+from . import conf, runtime
+from .errors import UnusableKey
+from .keys import MIN_SECRET_BYTES
+from .models import Session
+
+#: Caches that every process has for itself, or nobody has.
+_PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
+
+
+@register(Tags.security)
+def check_settings(**kwargs: Any) -> list[CheckMessage]:
+    """Report settings (E001) and keys (E002) that cannot be used, and a short SECRET_KEY (W001)."""
+    try:
+        current = runtime.current()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="signet.E001")]
+    except UnusableKey as error:
+        hint = "See ALGORITHM, SIGNING_KEY, VERIFYING_KEY and KEYS."
+        return [Error(f"The signing key cannot be used: {error}.", hint=hint, id="signet.E002")]
+    if not any(key.is_short for key in runtime.key_ring(current.settings).keys):
+        return []
+    algorithm = current.settings.ALGORITHM
+    needed = MIN_SECRET_BYTES[algorithm]
+    text = f"SECRET_KEY signs tokens with {algorithm} and is shorter than {needed} bytes."
+    hint = "A longer one logs nobody out if the old one goes into SECRET_KEY_FALLBACKS."
+    return [Warning(text, hint=hint, id="signet.W001")]
+
+
+@register(Tags.security, deploy=True)
+def check_deployment(**kwargs: Any) -> list[CheckMessage]:
+    """Report what is fine on a desk and not in production: W003, W005."""
+    try:
+        settings = conf.current()
+    except ImproperlyConfigured:
+        return []  # signet.E001
+    return [*_check_rotation(settings), *_check_cache(settings)]
+
+
+@register(Tags.compatibility)
+def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
+    """Say which keys of an existing SIMPLE_JWT are read (I001), and which have no effect (W004)."""
+    given = getattr(django_settings, "SIMPLE_JWT", None) or {}
+    overridden = getattr(django_settings, "SIGNET", None) or {}
+    read = sorted(conf.shared_values(given).keys() - overridden.keys())
+    ignored = sorted(given.keys() - conf.SHARED_WITH_SIMPLE_JWT)
+    messages: list[CheckMessage] = []
+    if read:
+        text = f"Settings read from SIMPLE_JWT: {', '.join(read)}."
+        messages.append(Info(text, hint="Move them to SIGNET.", id="signet.I001"))
+    if ignored:
+        text = f"Settings of SIMPLE_JWT that have no effect here: {', '.join(ignored)}."
+        messages.append(Warning(text, hint="Remove them.", id="signet.W004"))
+    return messages
+
+
+@register(Tags.database)
+def check_table(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Report a database without the table of sessions (W002)."""
+    return list(_missing_tables(databases or ()))
+
+
+def _missing_tables(databases: Sequence[str]) -> Iterator[CheckMessage]:
+    table = Session._meta.db_table
+    for alias in databases:
+        connection = connections[alias]
+        try:
+            missing = table not in connection.introspection.table_names()
+        except DatabaseError:
+            continue  # Django itself says that the database cannot be reached
+        if missing and router.allow_migrate_model(alias, Session):
+            text = f"The table {table} is not in the database {alias!r} yet."
+            yield Warning(text, hint="`manage.py migrate` makes it.", id="signet.W002")
+
+
+def _check_rotation(settings: conf.Settings) -> Iterator[CheckMessage]:
+    if not settings.ROTATE_REFRESH_TOKENS:
+        text = (
+            "ROTATE_REFRESH_TOKENS is off: a stolen refresh token works, unseen, until it expires."
+        )
+        hint = (
+            "With rotation a replayed token ends the session (RFC 9700 §4.14). Clients have to "
+            "keep the refresh token of each answer."
+        )
+        yield Warning(text, hint=hint, id="signet.W003")
+
+
+def _check_cache(settings: conf.Settings) -> Iterator[CheckMessage]:
+    backend = django_settings.CACHES["default"]["BACKEND"]
+    if settings.LOGIN_THROTTLE is not None and backend.endswith(_PRIVATE_CACHES):
+        text = "LOGIN_THROTTLE counts in a cache that processes do not share."
+        hint = "Each process allows the full rate: use Redis, Memcached or the database cache."
+        yield Warning(text, hint=hint, id="signet.W005")

@@ -1,0 +1,237 @@
+"""What the tokens say, and the rules by which a token of ours is believed.
+
+Payloads are written in the order in which the field's tutorials show them; a payload that was
+read becomes `Claims`: verified, typed, read-only.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeGuard
+
+from .errors import InvalidClaim, TokenExpired, WrongTokenType
+
+ACCESS = "access"
+REFRESH = "refresh"
+
+#: No token of ours lives longer, in seconds. A constant, so that no setting ends old tokens.
+MAX_LIFETIME = 400 * 24 * 3600
+#: Largest generation of a session: a signed 32-bit column, less one for the successor.
+MAX_GENERATION = 2**31 - 2
+#: Claims that the package itself writes; an application's own may not take their names.
+RESERVED = frozenset(
+    {"token_type", "exp", "nbf", "iat", "jti", "sid", "gen", "iss", "aud", "auth_time"}
+)
+
+UserKey = int | str | uuid.UUID
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """By which rules claims are written and believed.
+
+    Args:
+        user_key: turns the JSON value of the user claim into the key it stands for; raises
+            ValueError for what can be no key. Called before anything asks the database.
+        user_id_claim: the name of that claim.
+        issuer, audience: written, and demanded exactly; None neither writes nor reads them.
+        leeway: seconds by which clocks may differ.
+        adopt_until: POSIX seconds until which tokens without `sid` are believed.
+    """
+
+    user_key: Callable[[object], UserKey]
+    user_id_claim: str = "user_id"
+    issuer: str | None = None
+    audience: tuple[str, ...] = ()
+    leeway: float = 0
+    adopt_until: float = 0
+
+    @property
+    def reserved(self) -> frozenset[str]:
+        """The names that an application's own claims may not take."""
+        return RESERVED | {self.user_id_claim}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Claims(Mapping[str, Any]):
+    """The verified claims of one token: a read-only mapping, with the typed ones as attributes.
+
+    `session_id` is None for a token from before the switch to this package (see
+    `ADOPT_TOKENS_UNTIL`); `generation` is 0 for every token but a refresh token.
+    """
+
+    token_type: str
+    jti: str
+    expires_at: int
+    user_key: UserKey
+    session_id: uuid.UUID | None = None
+    generation: int = 0
+    values_: Mapping[str, Any] = field(repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values_[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_)
+
+    def __len__(self) -> int:
+        return len(self.values_)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """What both tokens of one generation of a session have in common.
+
+    Args:
+        session_id, generation: which session, and the generation of the refresh token.
+        user_id: the JSON value of the user claim, an int or a text.
+        auth_time: POSIX seconds of the login (OpenID Connect Core §2).
+        extra: the application's own claims.
+    """
+
+    session_id: uuid.UUID
+    generation: int
+    user_id: int | str
+    auth_time: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write(
+    token_type: str, grant: Grant, *, rules: Rules, jti: str, now: float, expires_at: float
+) -> dict[str, Any]:
+    """Return the payload of a token.
+
+    Raises:
+        ValueError: an own claim takes a reserved name.
+    """
+    if taken := rules.reserved.intersection(grant.extra):
+        raise ValueError(f"reserved claims cannot be set: {', '.join(sorted(taken))}")
+    payload: dict[str, Any] = {
+        "token_type": token_type,
+        "exp": int(expires_at),
+        "jti": jti,
+        rules.user_id_claim: grant.user_id,
+        "iat": int(now),
+        "sid": str(grant.session_id),
+    }
+    if token_type == REFRESH:
+        payload["gen"] = grant.generation
+    payload["auth_time"] = grant.auth_time
+    if rules.issuer is not None:
+        payload["iss"] = rules.issuer
+    if rules.audience:
+        payload["aud"] = rules.audience[0] if len(rules.audience) == 1 else list(rules.audience)
+    return payload | dict(grant.extra)
+
+
+def read(payload: dict[str, Any], *, token_type: str | None, rules: Rules, now: float) -> Claims:
+    """Believe a payload whose signature has been verified, or refuse it.
+
+    Args:
+        token_type: `ACCESS`, `REFRESH`, or None for either.
+        now: POSIX seconds.
+
+    Raises:
+        TokenExpired: `exp` is `now` or earlier, beyond the leeway.
+        WrongTokenType: it is a token of the other type.
+        InvalidClaim: any other claim is missing, mistyped, out of range or not ours.
+    """
+    _check_times(payload, rules, now)
+    _check_parties(payload, rules)
+    found = _check_type(payload, token_type)
+    sid, generation = _session(payload, found, rules, now)
+    return Claims(
+        token_type=found,
+        jti=_jti(payload),
+        expires_at=payload["exp"],
+        user_key=_user_key(payload, rules),
+        session_id=sid,
+        generation=generation,
+        values_=MappingProxyType({name: _frozen(value) for name, value in payload.items()}),
+    )
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether a JSON value is an integer; `true` is not."""
+    return type(value) is int
+
+
+def _check_times(payload: Mapping[str, Any], rules: Rules, now: float) -> None:
+    exp = payload.get("exp")
+    if not is_integer(exp) or exp > now + MAX_LIFETIME + rules.leeway:
+        raise InvalidClaim("exp")
+    if exp + rules.leeway <= now:
+        raise TokenExpired
+    for name in ("iat", "nbf"):
+        if name in payload:
+            instant = payload[name]
+            if not is_integer(instant) or not 0 <= instant <= now + rules.leeway:
+                raise InvalidClaim(name)
+
+
+def _check_parties(payload: Mapping[str, Any], rules: Rules) -> None:
+    if rules.issuer is not None:
+        issuer = payload.get("iss")
+        if not isinstance(issuer, str) or issuer != rules.issuer:
+            raise InvalidClaim("iss")
+    if rules.audience:
+        audience = payload.get("aud")
+        named = audience if isinstance(audience, list) else [audience]
+        # RFC 7519 §4.1.3: one of the parties named must be us.
+        if not all(isinstance(name, str) for name in named) or not set(named) & set(rules.audience):
+            raise InvalidClaim("aud")
+
+
+def _check_type(payload: Mapping[str, Any], expected: str | None) -> str:
+    found = payload.get("token_type")
+    if not isinstance(found, str) or found not in (ACCESS, REFRESH):
+        raise InvalidClaim("token_type")
+    if expected is not None and found != expected:
+        raise WrongTokenType
+    return found
+
+
+def _jti(payload: Mapping[str, Any]) -> str:
+    jti = payload.get("jti")
+    if not isinstance(jti, str) or not 0 < len(jti) <= 255:
+        raise InvalidClaim("jti")
+    return jti
+
+
+def _session(
+    payload: Mapping[str, Any], token_type: str, rules: Rules, now: float
+) -> tuple[uuid.UUID | None, int]:
+    if "sid" not in payload and "gen" not in payload and now < rules.adopt_until:
+        return None, 0
+    sid = payload.get("sid")
+    if not isinstance(sid, str) or not _UUID.fullmatch(sid):
+        raise InvalidClaim("sid")
+    if not is_integer(payload.get("iat")):
+        raise InvalidClaim("iat")
+    if token_type == ACCESS:
+        return uuid.UUID(sid), 0
+    generation = payload.get("gen")
+    if not is_integer(generation) or not 0 <= generation <= MAX_GENERATION:
+        raise InvalidClaim("gen")
+    return uuid.UUID(sid), generation
+
+
+def _user_key(payload: Mapping[str, Any], rules: Rules) -> UserKey:
+    try:
+        return rules.user_key(payload.get(rules.user_id_claim))
+    except ValueError as error:
+        raise InvalidClaim(rules.user_id_claim) from error
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return MappingProxyType({name: _frozen(inner) for name, inner in value.items()})
+    if isinstance(value, list):
+        return tuple(_frozen(inner) for inner in value)
+    return value

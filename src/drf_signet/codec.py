@@ -1,0 +1,196 @@
+"""Claims ⇄ compact JWS (RFC 7515), strictly. The only module that imports the JOSE library.
+
+The reader goes from cheap to dear and from certain to doubtful: form, header, key, algorithm,
+signature; what is not signed by one of our keys is never parsed as claims.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from joserfc import jwk
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwa import JWSAlgModel
+from joserfc.jws import JWSRegistry
+
+from . import strictjson
+from .errors import BadSignature, MalformedToken, UnknownKey, UnusableKey, WrongAlgorithm
+from .keys import ALGORITHMS, MIN_RSA_BITS, MIN_SECRET_BYTES, Key, KeyRing, as_bytes
+
+#: Longest token that is issued or read, in characters.
+MAX_TOKEN_LENGTH = 8192
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_HEADER_NAMES = frozenset({"alg", "typ", "kid"})
+
+
+class Codec:
+    """Signs with the first key of a ring and reads what any of its keys has signed.
+
+    Keys are imported once, here; an instance is immutable and safe to share between threads.
+
+    Args:
+        ring: the keys.
+        typ: the media type written into and demanded of the header (RFC 7519 §5.1).
+
+    Raises:
+        UnusableKey: a key cannot be imported or does not fit its algorithm.
+    """
+
+    def __init__(self, ring: KeyRing, *, typ: str = "JWT") -> None:
+        self._typ = typ
+        self._keys = tuple(_Loaded.load(key) for key in ring.keys)
+        self._by_kid = {key.kid: (key,) for key in self._keys if key.kid is not None}
+        self._without_kid = self._keys if len(self._keys) == 1 else _kidless(self._keys)
+        # The headers we write ourselves are recognised by their text, without parsing.
+        self._known = {
+            self._header_segment(key): tuple(k for k in self._for(key.kid) if k.name == key.name)
+            for key in self._keys
+        }
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether the first key of the ring has a private part."""
+        return self._keys[0].can_sign
+
+    def encode(self, claims: Mapping[str, Any]) -> str:
+        """Sign claims with the first key.
+
+        Raises:
+            UnusableKey: that key is a public key.
+            TypeError, ValueError: the claims are not JSON, or make a token that nobody would read.
+        """
+        key = self._keys[0]
+        if not key.can_sign:
+            raise UnusableKey("the first key is a public key: it verifies, but cannot sign")
+        payload = strictjson.b64url_encode(strictjson.dumps(dict(claims)))
+        signing_input = f"{self._header_segment(key)}.{payload}"
+        signature = key.algorithm.sign(signing_input.encode("ascii"), key.key)
+        token = f"{signing_input}.{strictjson.b64url_encode(signature)}"
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise ValueError(f"the token would be longer than {MAX_TOKEN_LENGTH} characters")
+        return token
+
+    def decode(self, token: object) -> dict[str, Any]:
+        """Return the claims of a token signed by a key of the ring. Their values are unchecked.
+
+        Raises:
+            MalformedToken: not three canonical Base64URL segments of at most `MAX_TOKEN_LENGTH`
+                characters in all, or header or payload is not the JSON object it has to be.
+            UnknownKey, WrongAlgorithm, BadSignature: as their names say.
+        """
+        if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
+            raise MalformedToken("not a text of acceptable length")
+        if not _COMPACT.fullmatch(token):
+            raise MalformedToken("not three segments")
+        header, payload, signature = token.split(".")
+        keys = self._known.get(header) or self._select(header)
+        signed, raw_signature = f"{header}.{payload}".encode("ascii"), _segment(signature)
+        raw_payload = _segment(payload)
+        if not any(key.verifies(signed, raw_signature) for key in keys):
+            raise BadSignature
+        return _json_object(raw_payload)
+
+    def _header_segment(self, key: _Loaded) -> str:
+        header = {"typ": self._typ, "alg": key.name}
+        if key.kid is not None:
+            header["kid"] = key.kid
+        return strictjson.b64url_encode(strictjson.dumps(header))
+
+    def _for(self, kid: str | None) -> tuple[_Loaded, ...]:
+        return self._without_kid if kid is None else self._by_kid.get(kid, ())
+
+    def _select(self, segment: str) -> tuple[_Loaded, ...]:
+        header = _json_object(_segment(segment))
+        if not header.keys() <= _HEADER_NAMES:
+            raise MalformedToken("a header parameter that we do not understand")
+        if not all(isinstance(value, str) for value in header.values()):
+            raise MalformedToken("a header parameter that is not a text")
+        candidates = self._for(header.get("kid"))
+        if not candidates:
+            raise UnknownKey
+        matching = tuple(key for key in candidates if key.name == header.get("alg"))
+        if not matching:
+            raise WrongAlgorithm
+        if header.get("typ") != self._typ:
+            raise MalformedToken("of another type")
+        return matching
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Loaded:
+    """A key of the ring, imported and checked against its algorithm."""
+
+    name: str
+    kid: str | None
+    algorithm: JWSAlgModel
+    key: jwk.Key
+
+    @classmethod
+    def load(cls, key: Key) -> _Loaded:
+        algorithm = JWSRegistry.algorithms[key.algorithm]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SecurityWarning)  # lengths are checked by us
+                loaded = _import(key)
+                algorithm.check_key(loaded)
+        except (JoseError, ValueError, TypeError) as error:
+            raise UnusableKey(f"not a key for {key.algorithm}: {error}") from error
+        _check_strength(key, loaded)
+        return cls(name=key.algorithm, kid=key.kid, algorithm=algorithm, key=loaded)
+
+    @property
+    def can_sign(self) -> bool:
+        return self.key.is_private
+
+    def verifies(self, signed: bytes, signature: bytes) -> bool:
+        try:
+            return bool(self.algorithm.verify(signed, signature, self.key))
+        except Exception:  # whatever a primitive makes of a hostile signature: not verified
+            return False
+
+
+def _kidless(keys: tuple[_Loaded, ...]) -> tuple[_Loaded, ...]:
+    return tuple(key for key in keys if key.kid is None)
+
+
+def _import(key: Key) -> jwk.Key:
+    key_type = ALGORITHMS[key.algorithm]
+    if isinstance(key.material, Mapping):
+        declared = key.material.get("kty")
+        if declared != key_type:
+            raise ValueError(f"it needs kty {key_type!r}, not {declared!r}")
+        return jwk.import_key(cast(jwk.DictKey, dict(key.material)))
+    return jwk.JWKRegistry.import_key(as_bytes(key.material), key_type)
+
+
+def _check_strength(key: Key, loaded: jwk.Key) -> None:
+    if isinstance(loaded, jwk.OctKey) and not key.allow_short:
+        needed = MIN_SECRET_BYTES[key.algorithm]
+        if len(loaded.raw_value) < needed:
+            raise UnusableKey(f"{key.algorithm} needs a secret of at least {needed} bytes")
+    if isinstance(loaded, jwk.RSAKey) and loaded.raw_value.key_size < MIN_RSA_BITS:
+        raise UnusableKey(f"{key.algorithm} needs an RSA key of at least {MIN_RSA_BITS} bits")
+    if key.algorithm == "EdDSA" and getattr(loaded, "curve_name", None) != "Ed25519":
+        raise UnusableKey("EdDSA needs a key on the curve Ed25519")
+
+
+def _segment(text: str) -> bytes:
+    try:
+        return strictjson.b64url_decode(text)
+    except ValueError as error:
+        raise MalformedToken(str(error)) from error
+
+
+def _json_object(data: bytes) -> dict[str, Any]:
+    try:
+        value = strictjson.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise MalformedToken("not strict JSON") from error
+    if not isinstance(value, dict):
+        raise MalformedToken("not an object")
+    return value

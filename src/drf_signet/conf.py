@@ -1,0 +1,221 @@
+"""The settings dict `SIGNET`, as one typed, frozen object.
+
+Read lazily and again after every change, so that `override_settings` works everywhere. A value
+that is not what it must be is an `ImproperlyConfigured` that names the setting.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from . import values
+from .keys import Material
+from .values import RingEntry, ThrottleRates
+
+#: Settings of djangorestframework-simplejwt that mean the same here: read from `SIMPLE_JWT` too.
+SHARED_WITH_SIMPLE_JWT = frozenset(
+    {
+        "ACCESS_TOKEN_LIFETIME",
+        "REFRESH_TOKEN_LIFETIME",
+        "ROTATE_REFRESH_TOKENS",
+        "ALGORITHM",
+        "SIGNING_KEY",
+        "VERIFYING_KEY",
+        "ISSUER",
+        "AUDIENCE",
+        "LEEWAY",
+        "AUTH_HEADER_TYPES",
+        "AUTH_HEADER_NAME",
+        "USER_ID_FIELD",
+        "USER_ID_CLAIM",
+        "USER_AUTHENTICATION_RULE",
+    }
+)
+#: Its dotted default rule: spelled out in many projects, and the same as ours.
+_SIMPLE_JWT_RULE = "rest_framework_simplejwt.authentication.default_user_authentication_rule"
+_READ_FROM = frozenset({"SIGNET", "SIMPLE_JWT", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
+
+ClaimsHook = Callable[[Any, Any], Mapping[str, Any]]
+Rule = Callable[[Any], bool]
+
+
+def _setting(default: Any, doc: str, parse: Callable[[Any], Any]) -> Any:
+    return field(default=default, metadata={"doc": doc, "parse": parse})
+
+
+def default_user_authentication_rule(user: Any) -> bool:
+    """Allow every user that exists and is active."""
+    return user is not None and bool(user.is_active)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every setting with its default. Lifetimes are `timedelta`, also in the dict `SIGNET`."""
+
+    ACCESS_TOKEN_LIFETIME: timedelta = _setting(
+        timedelta(minutes=5), "How long an access token is valid.", values.lifetime
+    )
+    REFRESH_TOKEN_LIFETIME: timedelta = _setting(
+        timedelta(days=1),
+        "How long a refresh token is valid: from the login or, when rotating, the last refresh.",
+        values.lifetime,
+    )
+    SESSION_LIFETIME: timedelta = _setting(
+        timedelta(days=30),
+        "When rotating: how long after the login the session ends, however active it is.",
+        values.duration,
+    )
+    ROTATE_REFRESH_TOKENS: bool = _setting(
+        False, "Hand out a new refresh token with every refresh, and detect reuse.", values.boolean
+    )
+    ROTATION_GRACE_PERIOD: timedelta = _setting(
+        timedelta(seconds=30),
+        "How long after a rotation the previous refresh token still gets the same successor.",
+        values.duration_or_zero,
+    )
+    MAX_SESSIONS_PER_USER: int | None = _setting(
+        None,
+        "A login beyond this number ends the sessions that were idle longest. None: no limit.",
+        values.optional(values.positive_integer),
+    )
+    ALGORITHM: str = _setting("HS256", "The JWS algorithm of SIGNING_KEY.", values.algorithm)
+    SIGNING_KEY: Material | None = _setting(
+        None,
+        "Secret, PEM text or JWK. None: Django's SECRET_KEY, and SECRET_KEY_FALLBACKS verify too.",
+        values.optional(values.key_material),
+    )
+    VERIFYING_KEY: Material | None = _setting(
+        None,
+        "A public key that verifies too; alone, it makes a service that issues nothing.",
+        values.optional(values.key_material),
+    )
+    KEYS: tuple[RingEntry, ...] = _setting(
+        (),
+        'A key ring: `{"kid": …, "alg": …, "key": …}`, newest first. The first signs, all verify.',
+        values.key_ring,
+    )
+    ISSUER: str | None = _setting(
+        None, "Written to and demanded of `iss`.", values.optional(values.text)
+    )
+    AUDIENCE: tuple[str, ...] = _setting(
+        (), "Written to and demanded of `aud`: a text or several.", values.texts
+    )
+    LEEWAY: float = _setting(
+        0.0, "Seconds (or a `timedelta`) by which clocks may differ.", values.seconds
+    )
+    AUTH_HEADER_TYPES: tuple[str, ...] = _setting(
+        ("Bearer",), "Accepted schemes of the header, in any case.", values.some_texts
+    )
+    AUTH_HEADER_NAME: str = _setting(
+        "HTTP_AUTHORIZATION", "The key of the header in `request.META`.", values.text
+    )
+    USER_ID_FIELD: str = _setting("pk", "The user field that the token names.", values.text)
+    USER_ID_CLAIM: str = _setting("user_id", "The claim that holds it.", values.text)
+    CLAIMS: ClaimsHook | None = _setting(
+        None,
+        "`callable(user, session) → dict`, or its dotted path: own claims, made at each refresh.",
+        values.optional(values.importable),
+    )
+    USER_AUTHENTICATION_RULE: Rule = _setting(
+        default_user_authentication_rule,
+        "`callable(user) → bool` (or its dotted path): who may log in, refresh and use a token.",
+        values.importable,
+    )
+    ADOPT_TOKENS_UNTIL: float = _setting(
+        0.0,
+        "Aware `datetime`, or ISO 8601 text: until then simplejwt's tokens are accepted.",
+        values.instant,
+    )
+    LOGIN_THROTTLE: ThrottleRates | None = _setting(
+        ThrottleRates(),
+        'Failed logins: `{"username": "10/min", "address": "100/min"}`. None: no limit.',
+        values.throttle_rates,
+    )
+    RECORD_CLIENT: bool = _setting(
+        True, "Keep user agent and address with each session.", values.boolean
+    )
+
+    @property
+    def login_lifetime(self) -> timedelta:
+        """How long after a login its session ends at the latest."""
+        return self.SESSION_LIFETIME if self.ROTATE_REFRESH_TOKENS else self.REFRESH_TOKEN_LIFETIME
+
+
+def parse(signet: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> Settings:
+    """Make settings from the two dicts; `signet` wins key by key.
+
+    Raises:
+        ImproperlyConfigured: an unknown name (the nearest known one is suggested) or a bad value.
+    """
+    known = {one.name: one.metadata["parse"] for one in fields(Settings)}
+    if unknown := sorted(signet.keys() - known.keys()):
+        raise ImproperlyConfigured("\n".join(_unknown(name, known) for name in unknown))
+    chosen = shared_values(simple_jwt) | dict(signet)
+    return Settings(**{name: _value(name, raw, known[name]) for name, raw in chosen.items()})
+
+
+def shared_values(simple_jwt: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a `SIMPLE_JWT` dict that is read here."""
+    shared = {name: simple_jwt[name] for name in SHARED_WITH_SIMPLE_JWT & simple_jwt.keys()}
+    if shared.get("USER_AUTHENTICATION_RULE") == _SIMPLE_JWT_RULE:
+        del shared["USER_AUTHENTICATION_RULE"]
+    if shared.get("VERIFYING_KEY") == "":
+        del shared["VERIFYING_KEY"]
+    return shared
+
+
+@functools.cache
+def current() -> Settings:
+    """Return the settings in force.
+
+    Raises:
+        ImproperlyConfigured: see `parse`.
+    """
+    signet = getattr(django_settings, "SIGNET", None) or {}
+    return parse(signet, getattr(django_settings, "SIMPLE_JWT", None) or {})
+
+
+def secrets() -> Sequence[str | bytes]:
+    """Return Django's SECRET_KEY and its fallbacks, newest first."""
+    return [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
+
+
+def forget_on_change(cached: Any, *, also: frozenset[str] = frozenset()) -> None:
+    """Clear a `functools.cache` whenever a setting that it was made from changes.
+
+    Args:
+        cached: the decorated function.
+        also: names of Django settings beyond those that `Settings` is read from.
+    """
+    watched = _READ_FROM | also
+
+    def forget(*, setting: str, **kwargs: Any) -> None:
+        if setting in watched:
+            cached.cache_clear()
+
+    setting_changed.connect(forget, weak=False, dispatch_uid=(cached.__module__, cached.__name__))
+
+
+forget_on_change(current)
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"SIGNET has no setting {name!r}.{hint}"
+
+
+def _value(name: str, raw: Any, parser: Callable[[Any], Any]) -> Any:
+    try:
+        return parser(raw)
+    except (ValueError, TypeError, ImportError) as error:
+        raise ImproperlyConfigured(f"SIGNET[{name!r}]: {error}") from error

@@ -1,0 +1,205 @@
+"""Login, refresh, verify, logout: the order of their steps, and nothing else.
+
+Each takes and returns plain values and can be called from anywhere; the request is optional but
+for a login by password. A refusal that may have written something is returned, not raised: DRF
+rolls the request's transaction back when a view raises, and the end of a session must stay.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from django.contrib.auth import authenticate, user_logged_in, user_logged_out
+from django.dispatch import Signal
+from django.http import HttpRequest
+
+from . import adoption, clients, rotation, runtime, sessions, tokens, users
+from .claims import REFRESH, Claims
+from .database import retried
+from .errors import (
+    CredentialsRefused,
+    InvalidClaim,
+    SessionEnded,
+    SignetError,
+    TokenReused,
+    UserInactive,
+)
+from .models import EndReason, Session, Transport
+from .rotation import Presented, Rotation, Verdict
+from .signals import refresh_reused, send_after_commit, session_opened, session_refreshed
+from .tokens import TokenPair
+
+logger = logging.getLogger("drf_signet")
+
+
+def login(request: HttpRequest, credentials: Mapping[str, Any]) -> TokenPair:
+    """Log in by Django's authentication backends.
+
+    Args:
+        credentials: keyword arguments of Django's `authenticate`, passed on as they are.
+
+    Raises:
+        CredentialsRefused: no backend knows them, or the user may not authenticate.
+    """
+    user = authenticate(request, **credentials)
+    if user is None or not users.may_authenticate(user):
+        raise CredentialsRefused
+    return issue(user, request)
+
+
+def issue(
+    user: Any,
+    request: HttpRequest | None = None,
+    *,
+    transport: str = Transport.TOKEN,
+    claims: Mapping[str, Any] | None = None,
+) -> TokenPair:
+    """Open a session for a user whose identity is established, and return its first tokens.
+
+    With a request, Django's `user_logged_in` is sent, which updates `last_login`.
+
+    Args:
+        transport: how the refresh token will travel; only "token" so far.
+        claims: own claims for these two tokens; those of later tokens come from `CLAIMS` alone.
+
+    Raises:
+        ValueError: the transport is unknown, or a claim takes a reserved name.
+    """
+    if transport != Transport.TOKEN:
+        raise ValueError(f"unknown transport {transport!r}")
+    now, settings = runtime.now(), runtime.current().settings
+    session = sessions.draft(
+        id=sessions.new_id(now),
+        user=user,
+        now=now,
+        lifetime=settings.login_lifetime,
+        transport=transport,
+        client=clients.describe(request),
+    )
+    pair = tokens.mint_pair(session, 0, now=now, extra=claims)
+    sessions.open(session, limit=settings.MAX_SESSIONS_PER_USER)
+    if request is not None:
+        user_logged_in.send(sender=type(user), request=request, user=user)
+    _announce(session_opened, session, request)
+    return pair
+
+
+def refresh(raw: object, request: HttpRequest | None = None) -> TokenPair | SignetError:
+    """Trade a refresh token for new tokens; safe to repeat within the grace period.
+
+    Returns:
+        The tokens, or the refusal.
+
+    Raises:
+        TokenError: the token itself is not valid; nothing was read or written.
+        Busy: the database kept refusing; nothing was changed.
+    """
+    now = runtime.now()
+    presented = _presented(tokens.verify_refresh(raw, now=now), now=now)
+    rotated = rotation.rotate(presented, partial(_successor, presented, now))
+    if rotated.prepared is None:
+        return _refusal(rotated, request)
+    advanced = rotated.verdict is Verdict.ADVANCED
+    _announce(session_refreshed, rotated.session, request, rotated=advanced)
+    return rotated.prepared
+
+
+def verify(raw: object) -> Claims:
+    """Return the claims of a token that would be accepted now; for a refresh token one SELECT.
+
+    Raises:
+        TokenError: it would not be.
+    """
+    claims = tokens.verify_either(raw, now=runtime.now())
+    if claims.token_type == REFRESH and not rotation.check(_rules(claims)):
+        raise SessionEnded
+    return claims
+
+
+def logout(raw: object, request: HttpRequest | None = None) -> None:
+    """End the session of a refresh token; safe to repeat.
+
+    Raises:
+        TokenError: the token itself is not valid.
+        Busy: the database kept refusing; nothing was changed.
+    """
+    now = runtime.now()
+    presented = _presented(tokens.verify_refresh(raw, now=now), now=now)
+    rows = sessions.written().select_related("user").filter(pk=presented.session_id)
+    session = retried(rows.first, using=sessions.write_database())
+    if session is None or session.end_reason:
+        return
+    if session.transport != presented.transport or not presented.belongs_to(session.user):
+        raise InvalidClaim("sid")
+    sessions.end(session.pk, user_id=session.user_id, reason=EndReason.LOGOUT)
+    _say_logged_out(session.user, request)
+
+
+def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
+    """End all sessions of a user; safe to repeat.
+
+    Raises:
+        Busy: the database kept refusing.
+    """
+    sessions.end_all(user, reason=EndReason.LOGOUT_ALL)
+    _say_logged_out(user, request)
+
+
+def _presented(claims: Claims, *, now: float) -> Presented:
+    """Return what a refresh token presents; a token of old gets its session first."""
+    if claims.session_id is None:
+        adoption.adopt(claims, now=now)
+    return _rules(claims)
+
+
+def _rules(claims: Claims) -> Presented:
+    settings = runtime.current().settings
+    return Presented(
+        session_id=claims.session_id or adoption.session_id(claims),
+        generation=claims.generation,
+        belongs_to=partial(users.is_named_by, claims),
+        allows=users.may_authenticate,
+        transport=Transport.TOKEN,
+        rotates=settings.ROTATE_REFRESH_TOKENS,
+        grace=settings.ROTATION_GRACE_PERIOD,
+    )
+
+
+def _successor(presented: Presented, now: float, session: Session, generation: int) -> TokenPair:
+    unchanged = generation == presented.generation  # no rotation: the client keeps its token
+    return tokens.mint_pair(session, generation, now=now, refresh=not unchanged)
+
+
+def _refusal(rotated: Rotation[TokenPair], request: HttpRequest | None) -> SignetError:
+    if rotated.verdict is Verdict.REUSED:
+        _announce(refresh_reused, rotated.session, request, generations_behind=rotated.behind)
+        logger.warning(
+            "session %s ended: a refresh token %d generations old was reused",
+            rotated.session,
+            rotated.behind,
+        )
+        return TokenReused(behind=rotated.behind)
+    if rotated.verdict is Verdict.INVALID:
+        return InvalidClaim("sid")
+    return UserInactive() if rotated.verdict is Verdict.INACTIVE else SessionEnded()
+
+
+def _announce(
+    signal: Signal, session: Session | None, request: HttpRequest | None, **more: Any
+) -> None:
+    send_after_commit(
+        signal,
+        sender=Session,
+        using=sessions.write_database(),
+        session=session,
+        user=session and session.user,
+        request=request,
+        **more,
+    )
+
+
+def _say_logged_out(user: Any, request: HttpRequest | None) -> None:
+    user_logged_out.send(sender=type(user), request=request, user=user)

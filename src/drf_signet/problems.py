@@ -1,0 +1,122 @@
+"""Errors at the edge: the one place where what went wrong becomes an HTTP answer.
+
+Every answer has `detail`, for people, and `code`, which is stable. The body tells no more than
+that; which check failed goes to the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import status
+from rest_framework.exceptions import APIException, AuthenticationFailed, ValidationError
+from rest_framework.response import Response
+
+from .errors import (
+    Busy,
+    CredentialsRefused,
+    MalformedHeader,
+    SignetError,
+    TokenError,
+    UserInactive,
+)
+from .transports import bearer
+
+logger = logging.getLogger("drf_signet")
+
+#: After how many seconds a client may try again when the database was too busy.
+RETRY_AFTER = 1
+
+
+class Unauthorized(AuthenticationFailed):
+    """401, with a stable code and whatever else the body says."""
+
+    def __init__(self, detail: Any, code: str, **more: Any) -> None:
+        super().__init__({"detail": detail, "code": code, **more}, code)
+
+
+class TokenNotValid(Unauthorized):
+    """A token was sent and refused."""
+
+
+class BadAuthorizationHeader(APIException):
+    """The request carries more than one credential."""
+
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "bad_authorization_header"
+    default_detail = {  # noqa: RUF012 - DRF's name, and never changed
+        "detail": _("The request carries more than one token"),
+        "code": default_code,
+    }
+
+    @property
+    def auth_header(self) -> str:
+        """The challenge, where DRF's exception handler looks for it."""
+        return bearer.challenge(error="invalid_request")
+
+
+class ServiceBusy(APIException):
+    """Nothing was changed; the same request may be sent again after `wait` seconds."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "busy"
+    default_detail = {  # noqa: RUF012
+        "detail": _("Too many requests change this session; try again"),
+        "code": default_code,
+    }
+    wait = RETRY_AFTER
+
+
+def translate(error: SignetError) -> APIException:
+    """Return the answer to an error of a token endpoint.
+
+    Errors of the configuration are none of the client's: they are raised again.
+    """
+    if isinstance(error, TokenError):
+        logger.info("token refused: %s (%s)", error.code, error)
+        detail = _("Token is invalid or expired")
+        return TokenNotValid(detail, "token_not_valid", reason=error.reason)
+    if isinstance(error, UserInactive):
+        return TokenNotValid(_("User is inactive"), "user_inactive")
+    if isinstance(error, CredentialsRefused):
+        detail = _("No active account found with the given credentials")
+        return Unauthorized(detail, "no_active_account")
+    if isinstance(error, MalformedHeader):
+        return BadAuthorizationHeader()
+    if isinstance(error, Busy):
+        return ServiceBusy()
+    raise error
+
+
+def translate_protected(error: SignetError) -> APIException:
+    """Return the answer to an error of a protected view: with `messages`, as simplejwt has them."""
+    problem = translate(error)
+    if isinstance(error, TokenError):
+        message = {
+            "token_class": "AccessToken",
+            "token_type": "access",
+            "message": _("Token is expired")
+            if error.reason == "expired"
+            else _("Token is invalid"),
+        }
+        detail = _("Given token not valid for any token type")
+        return TokenNotValid(detail, "token_not_valid", reason=error.reason, messages=[message])
+    return problem
+
+
+def complete(response: Response, error: Exception) -> None:
+    """Give an answer of DRF's own the `detail` and `code` that it lacks, a challenge its error.
+
+    Answers that the project's EXCEPTION_HANDLER has shaped itself keep their shape.
+    """
+    if isinstance(error, TokenNotValid):
+        response["WWW-Authenticate"] = bearer.challenge(error="invalid_token")
+    if not isinstance(error, APIException) or not isinstance(response.data, dict):
+        return
+    if isinstance(error, ValidationError) and response.data is error.detail:
+        # The field errors stay where forms look for them, beside the two that are always there.
+        response.data.update(detail=_("Invalid input."), code=ValidationError.default_code)
+    elif "detail" in response.data:
+        response.data.setdefault("code", getattr(response.data["detail"], "code", "error"))

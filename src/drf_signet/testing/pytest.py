@@ -1,0 +1,20 @@
+"""Fixtures for pytest: `pytest_plugins = ["drf_signet.testing.pytest"]` in a `conftest.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+from . import auth_client as _auth_client
+from . import token_for as _token_for
+
+
+@pytest.fixture
+def auth_client():  # type: ignore[no-untyped-def]  # typed by what it returns
+    """Return `drf_signet.testing.auth_client`: a user → a client with an access token."""
+    return _auth_client
+
+
+@pytest.fixture
+def token_for():  # type: ignore[no-untyped-def]
+    """Return `drf_signet.testing.token_for`: a user → a token."""
+    return _token_for

@@ -1,0 +1,1 @@
+"""How credentials travel: read from a request, written to an answer. One module per transport."""

@@ -1,0 +1,44 @@
+"""The `Authorization` header (RFC 6750 §2.1), and the challenge that answers its absence (§3)."""
+
+from __future__ import annotations
+
+import re
+
+from django.http import HttpRequest
+
+from .. import runtime
+from ..errors import MalformedHeader
+
+
+def read(request: HttpRequest) -> str | None:
+    """Return the raw token of a request's header; None if it carries no credential for us.
+
+    The scheme's case does not matter. A scheme without a token is an empty token.
+
+    Raises:
+        MalformedHeader: more than one token, in one header or in several (servers join them with
+            commas).
+    """
+    settings = runtime.current().settings
+    header = request.META.get(settings.AUTH_HEADER_NAME)
+    if not isinstance(header, str) or not header.strip():
+        return None
+    schemes = "|".join(map(re.escape, settings.AUTH_HEADER_TYPES))
+    if re.search(rf",\s*(?:{schemes})(?:\s|,|$)", header, re.IGNORECASE):
+        raise MalformedHeader
+    scheme, _, token = header.strip().partition(" ")
+    if not re.fullmatch(schemes, scheme, re.IGNORECASE):
+        return None
+    if len(token.split()) > 1 or "," in token:
+        raise MalformedHeader
+    return token.strip()
+
+
+def challenge(*, error: str | None = None) -> str:
+    """Return the value of `WWW-Authenticate`.
+
+    Args:
+        error: `invalid_token` or `invalid_request`; None where no credential was sent (§3.1).
+    """
+    scheme = runtime.current().settings.AUTH_HEADER_TYPES[0]
+    return f'{scheme} realm="api"' + (f', error="{error}"' if error else "")

@@ -1,0 +1,43 @@
+"""Claims → user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+
+from . import runtime
+from .claims import Claims
+from .errors import SessionEnded, UserInactive
+
+
+def all_users() -> QuerySet[Any]:
+    """Return the users that a token may name, by the user model's default manager."""
+    return get_user_model()._default_manager.all()
+
+
+def load(claims: Claims, users: QuerySet[Any]) -> Any:
+    """Load the user that an access token names: one SELECT.
+
+    Raises:
+        SessionEnded: there is no such user any more.
+        UserInactive: the user may not authenticate.
+    """
+    current = runtime.current()
+    user = users.filter(**{current.subject.name: claims.user_key}).first()
+    if user is None:
+        raise SessionEnded("the user is gone")
+    if not may_authenticate(user):
+        raise UserInactive
+    return user
+
+
+def may_authenticate(user: Any) -> bool:
+    """Ask the project's `USER_AUTHENTICATION_RULE`."""
+    return bool(runtime.current().settings.USER_AUTHENTICATION_RULE(user))
+
+
+def is_named_by(claims: Claims, user: Any) -> bool:
+    """Whether a token is this user's."""
+    return runtime.current().subject.is_named(user, claims.user_key)

@@ -1,0 +1,24 @@
+"""The tutorial's routes, and the protected view behind them."""
+
+from django.contrib import admin
+from django.urls import include, path
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+
+class HelloView(APIView):
+    """The tutorial's view."""
+
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"message": "Hello, World!"})
+
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/token/", include("drf_signet.urls")),
+    path("hello/", HelloView.as_view(), name="hello"),
+]
