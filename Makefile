@@ -18,7 +18,7 @@ help: ## show this list
 venv: $(VENV)/.dev ## install everything a developer needs into .venv
 
 unit: $(VENV)/.test ## the fast suite: SQLite, no servers, no browser, no races
-	$(PYTEST) --ignore=tests/e2e --ignore=tests/races
+	$(PYTEST) tests/test_*.py
 
 test: test-sqlite test-postgres test-mariadb ## the whole suite on each database; coverage on SQLite
 

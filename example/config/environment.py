@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 _DURATIONS = ("_LIFETIME", "_PERIOD", "_INTERVAL", "_STALENESS")
-_INSTANTS = ("_UNTIL",)
 
 
 def flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -36,9 +34,8 @@ def secret_key(environ: Mapping[str, str], path: Path) -> str:
     if key := environ.get("DJANGO_SECRET_KEY"):
         return key
     if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write(get_random_secret_key())
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_text(get_random_secret_key(), encoding="ascii")
     return path.read_text(encoding="ascii").strip()
 
 
@@ -63,16 +60,16 @@ def database(environ: Mapping[str, str], sqlite_file: Path) -> dict[str, Any]:
 
 
 def signet_overrides(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read EXAMPLE_SIGNET: JSON in which durations are seconds and instants ISO 8601."""
-    overrides = json.loads(environ.get("EXAMPLE_SIGNET") or "{}")
-    if not isinstance(overrides, dict):
-        raise ImproperlyConfigured("EXAMPLE_SIGNET must be a JSON object.")
+    """Read EXAMPLE_SIGNET: JSON in which durations are seconds."""
+    text = environ.get("EXAMPLE_SIGNET") or "{}"
+    try:
+        overrides = dict(json.loads(text).items())
+    except (ValueError, AttributeError) as error:
+        raise ImproperlyConfigured("EXAMPLE_SIGNET must be a JSON object.") from error
     return {name: _typed(name, value) for name, value in overrides.items()}
 
 
 def _typed(name: str, value: Any) -> Any:
     if name.endswith(_DURATIONS) and isinstance(value, int | float):
         return timedelta(seconds=value)
-    if name.endswith(_INSTANTS) and isinstance(value, str):
-        return datetime.fromisoformat(value)
     return value

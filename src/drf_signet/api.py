@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from . import sessions
+from .database import retried
 from .flows import issue
 from .models import EndReason, Session
 
@@ -20,7 +21,7 @@ def end(session: Session | uuid.UUID | str, *, reason: str = EndReason.LOGOUT) -
         reason: an `EndReason`.
 
     Returns:
-        Whether this call ended it: False if there is none, or it had ended before.
+        Whether this call ended it; False if there is none, or it had ended before.
 
     Raises:
         ValueError: the id is no UUID, or the reason is none.
@@ -54,4 +55,4 @@ def end_all(
 
 def _find(session_id: uuid.UUID | str) -> Session | None:
     pk = session_id if isinstance(session_id, uuid.UUID) else uuid.UUID(session_id)
-    return sessions.written().filter(pk=pk).first()
+    return retried(sessions.written().filter(pk=pk).first, using=sessions.write_database())

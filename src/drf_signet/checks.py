@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
+from django.db.migrations.recorder import MigrationRecorder
 
 from . import conf, runtime
 from .errors import UnusableKey
@@ -32,13 +33,7 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     except UnusableKey as error:
         hint = "See ALGORITHM, SIGNING_KEY, VERIFYING_KEY and KEYS."
         return [Error(f"The signing key cannot be used: {error}.", hint=hint, id="signet.E002")]
-    if not any(key.is_short for key in runtime.key_ring(current.settings).keys):
-        return []
-    algorithm = current.settings.ALGORITHM
-    needed = MIN_SECRET_BYTES[algorithm]
-    text = f"SECRET_KEY signs tokens with {algorithm} and is shorter than {needed} bytes."
-    hint = "A longer one logs nobody out if the old one goes into SECRET_KEY_FALLBACKS."
-    return [Warning(text, hint=hint, id="signet.W001")]
+    return list(_check_secrets(current.settings))
 
 
 @register(Tags.security, deploy=True)
@@ -79,12 +74,29 @@ def _missing_tables(databases: Sequence[str]) -> Iterator[CheckMessage]:
     for alias in databases:
         connection = connections[alias]
         try:
-            missing = table not in connection.introspection.table_names()
+            tables = connection.introspection.table_names()
         except DatabaseError:
             continue  # Django itself says that the database cannot be reached
+        # Where nothing is migrated yet, the reader is about to do it.
+        missing = MigrationRecorder.Migration._meta.db_table in tables and table not in tables
         if missing and router.allow_migrate_model(alias, Session):
             text = f"The table {table} is not in the database {alias!r} yet."
             yield Warning(text, hint="`manage.py migrate` makes it.", id="signet.W002")
+
+
+def _check_secrets(settings: conf.Settings) -> Iterator[CheckMessage]:
+    signing, *verifying = (key.is_short for key in runtime.key_ring(settings).keys)
+    if signing:
+        use = "SECRET_KEY signs"
+        hint = "A longer one logs nobody out if the old one goes into SECRET_KEY_FALLBACKS."
+    elif any(verifying):
+        use = "One of SECRET_KEY_FALLBACKS verifies"
+        hint = "Remove it once the tokens that it signed have expired."
+    else:
+        return
+    algorithm = settings.ALGORITHM
+    text = f"{use} tokens with {algorithm} and is shorter than {MIN_SECRET_BYTES[algorithm]} bytes."
+    yield Warning(text, hint=hint, id="signet.W001")
 
 
 def _check_rotation(settings: conf.Settings) -> Iterator[CheckMessage]:
@@ -103,5 +115,5 @@ def _check_cache(settings: conf.Settings) -> Iterator[CheckMessage]:
     backend = django_settings.CACHES["default"]["BACKEND"]
     if settings.LOGIN_THROTTLE is not None and backend.endswith(_PRIVATE_CACHES):
         text = "LOGIN_THROTTLE counts in a cache that processes do not share."
-        hint = "Each process allows the full rate: use Redis, Memcached or the database cache."
+        hint = "Each process allows the full rate: use Redis or Memcached."
         yield Warning(text, hint=hint, id="signet.W005")

@@ -36,7 +36,7 @@ def parse_address(request: HttpRequest) -> Any:
         hops = request.META.get("HTTP_X_FORWARDED_FOR", text).split(",")
         text = hops[-min(proxies, len(hops))].strip()
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text.partition("%")[0])  # a zone means nothing elsewhere
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

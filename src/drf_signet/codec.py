@@ -54,21 +54,22 @@ class Codec:
 
     @property
     def can_sign(self) -> bool:
-        """Whether the first key of the ring has a private part."""
+        """Whether the first key of the ring has a private part that may sign."""
         return self._keys[0].can_sign
 
     def encode(self, claims: Mapping[str, Any]) -> str:
         """Sign claims with the first key.
 
         Raises:
-            UnusableKey: that key is a public key.
+            UnusableKey: that key is a public key, or by its `key_ops` not for signing.
             TypeError, ValueError: the claims are not JSON, or make a token that nobody would read.
         """
         key = self._keys[0]
         if not key.can_sign:
-            raise UnusableKey("the first key is a public key: it verifies, but cannot sign")
-        payload = strictjson.b64url_encode(strictjson.dumps(dict(claims)))
-        signing_input = f"{self._header_segment(key)}.{payload}"
+            raise UnusableKey("the first key only verifies: it is public, or not for signing")
+        payload = strictjson.dumps(dict(claims))
+        strictjson.loads(payload)  # what we would refuse to read is not signed either
+        signing_input = f"{self._header_segment(key)}.{strictjson.b64url_encode(payload)}"
         signature = key.algorithm.sign(signing_input.encode("ascii"), key.key)
         token = f"{signing_input}.{strictjson.b64url_encode(signature)}"
         if len(token) > MAX_TOKEN_LENGTH:
@@ -138,14 +139,19 @@ class _Loaded:
                 warnings.simplefilter("ignore", SecurityWarning)  # lengths are checked by us
                 loaded = _import(key)
                 algorithm.check_key(loaded)
-        except (JoseError, ValueError, TypeError) as error:
+                loaded.check_key_op("verify")  # every key of a ring verifies
+        except Exception as error:  # importers raise what they like: KeyError, UnsupportedAlgorithm
             raise UnusableKey(f"not a key for {key.algorithm}: {error}") from error
         _check_strength(key, loaded)
         return cls(name=key.algorithm, kid=key.kid, algorithm=algorithm, key=loaded)
 
     @property
     def can_sign(self) -> bool:
-        return self.key.is_private
+        try:
+            self.key.check_key_op("sign")
+        except JoseError:
+            return False
+        return True
 
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         try:

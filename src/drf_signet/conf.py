@@ -48,8 +48,8 @@ ClaimsHook = Callable[[Any, Any], Mapping[str, Any]]
 Rule = Callable[[Any], bool]
 
 
-def _setting(default: Any, doc: str, parse: Callable[[Any], Any]) -> Any:
-    return field(default=default, metadata={"doc": doc, "parse": parse})
+def _setting(default: Any, doc: str, parse: Callable[[Any], Any], *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"doc": doc, "parse": parse})
 
 
 def default_user_authentication_rule(user: Any) -> bool:
@@ -92,6 +92,7 @@ class Settings:
         None,
         "Secret, PEM text or JWK. None: Django's SECRET_KEY, and SECRET_KEY_FALLBACKS verify too.",
         values.optional(values.key_material),
+        secret=True,
     )
     VERIFYING_KEY: Material | None = _setting(
         None,
@@ -102,6 +103,7 @@ class Settings:
         (),
         'A key ring: `{"kid": …, "alg": …, "key": …}`, newest first. The first signs, all verify.',
         values.key_ring,
+        secret=True,
     )
     ISSUER: str | None = _setting(
         None, "Written to and demanded of `iss`.", values.optional(values.text)

@@ -63,7 +63,7 @@ def _is_conflict(error: OperationalError) -> bool:
     codes = (
         getattr(cause, "sqlstate", None),  # psycopg
         getattr(cause, "pgcode", None),  # psycopg2
-        getattr(cause, "sqlite_errorcode", None),
+        getattr(cause, "sqlite_errorcode", 0) & 0xFF,  # less what extends it: BUSY_SNAPSHOT is BUSY
         error.args[0] if error.args else None,  # mysqlclient
     )
     return not _CONFLICTS.isdisjoint(codes)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth import authenticate, user_logged_in, user_logged_out
+from django.db import router
 from django.dispatch import Signal
 from django.http import HttpRequest
 
@@ -59,7 +60,8 @@ def issue(
 ) -> TokenPair:
     """Open a session for a user whose identity is established, and return its first tokens.
 
-    With a request, Django's `user_logged_in` is sent, which updates `last_login`.
+    `USER_AUTHENTICATION_RULE` is not asked. With a request, Django's `user_logged_in` is sent,
+    which updates `last_login`.
 
     Args:
         transport: how the refresh token will travel; only "token" so far.
@@ -82,7 +84,7 @@ def issue(
     pair = tokens.mint_pair(session, 0, now=now, extra=claims)
     sessions.open(session, limit=settings.MAX_SESSIONS_PER_USER)
     if request is not None:
-        user_logged_in.send(sender=type(user), request=request, user=user)
+        _say_logged_in(user, request)
     _announce(session_opened, session, request)
     return pair
 
@@ -112,9 +114,11 @@ def verify(raw: object) -> Claims:
 
     Raises:
         TokenError: it would not be.
+        UserInactive: nor would it be, and it is a token of old that is no session yet.
     """
-    claims = tokens.verify_either(raw, now=runtime.now())
-    if claims.token_type == REFRESH and not rotation.check(_rules(claims)):
+    now = runtime.now()
+    claims = tokens.verify_either(raw, now=now)
+    if claims.token_type == REFRESH and not rotation.check(_presented(claims, now=now)):
         raise SessionEnded
     return claims
 
@@ -132,10 +136,12 @@ def logout(raw: object, request: HttpRequest | None = None) -> None:
     session = retried(rows.first, using=sessions.write_database())
     if session is None or session.end_reason:
         return
-    if session.transport != presented.transport or not presented.belongs_to(session.user):
+    user = session.user  # None if its row is gone: that keeps nobody from ending the session
+    foreign = user is not None and not presented.belongs_to(user)
+    if foreign or session.transport != presented.transport:
         raise InvalidClaim("sid")
     sessions.end(session.pk, user_id=session.user_id, reason=EndReason.LOGOUT)
-    _say_logged_out(session.user, request)
+    _say_logged_out(user, request)
 
 
 def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
@@ -152,10 +158,6 @@ def _presented(claims: Claims, *, now: float) -> Presented:
     """Return what a refresh token presents; a token of old gets its session first."""
     if claims.session_id is None:
         adoption.adopt(claims, now=now)
-    return _rules(claims)
-
-
-def _rules(claims: Claims) -> Presented:
     settings = runtime.current().settings
     return Presented(
         session_id=claims.session_id or adoption.session_id(claims),
@@ -199,6 +201,12 @@ def _announce(
         request=request,
         **more,
     )
+
+
+def _say_logged_in(user: Any, request: HttpRequest) -> None:
+    # Django's own receiver writes `last_login`, and may meet that of another login of the user.
+    say = partial(user_logged_in.send, sender=type(user), request=request, user=user)
+    retried(say, using=router.db_for_write(type(user), instance=user))
 
 
 def _say_logged_out(user: Any, request: HttpRequest | None) -> None:

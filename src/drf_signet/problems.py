@@ -11,8 +11,14 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
-from rest_framework.exceptions import APIException, AuthenticationFailed, ValidationError
+from rest_framework.exceptions import (
+    APIException,
+    AuthenticationFailed,
+    ErrorDetail,
+    ValidationError,
+)
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from .errors import (
     Busy,
@@ -75,7 +81,7 @@ def translate(error: SignetError) -> APIException:
     Errors of the configuration are none of the client's: they are raised again.
     """
     if isinstance(error, TokenError):
-        logger.info("token refused: %s (%s)", error.code, error)
+        logger.info("token refused: %s %s", error.code, error)
         detail = _("Token is invalid or expired")
         return TokenNotValid(detail, "token_not_valid", reason=error.reason)
     if isinstance(error, UserInactive):
@@ -113,10 +119,16 @@ def complete(response: Response, error: Exception) -> None:
     """
     if isinstance(error, TokenNotValid):
         response["WWW-Authenticate"] = bearer.challenge(error="invalid_token")
-    if not isinstance(error, APIException) or not isinstance(response.data, dict):
-        return
-    if isinstance(error, ValidationError) and response.data is error.detail:
-        # The field errors stay where forms look for them, beside the two that are always there.
-        response.data.update(detail=_("Invalid input."), code=ValidationError.default_code)
-    elif "detail" in response.data:
-        response.data.setdefault("code", getattr(response.data["detail"], "code", "error"))
+    data = getattr(response, "data", None)
+    if isinstance(error, ValidationError) and data is error.detail:
+        # The field errors stay where they are looked for, beside the two that are always there. A
+        # plain dict, since from DRF's own the web interface fills its form with what was sent:
+        # passwords, and texts that no page can hold.
+        fields = data if isinstance(data, dict) else {api_settings.NON_FIELD_ERRORS_KEY: data}
+        response.data = {
+            **fields,
+            "detail": _("Invalid input."),
+            "code": ValidationError.default_code,
+        }
+    elif isinstance(data, dict) and isinstance(data.get("detail"), ErrorDetail):
+        data.setdefault("code", data["detail"].code)

@@ -8,6 +8,7 @@ no write. Anything older is reuse, and ends the session (RFC 9700 §4.14.2).
 from __future__ import annotations
 
 import enum
+import logging
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from .errors import Busy
 from .models import EndReason, Session
 
 T = TypeVar("T")
+
+logger = logging.getLogger("drf_signet")
 
 
 class Verdict(enum.Enum):
@@ -126,8 +129,9 @@ def _judge_generation(presented: Presented, session: Session) -> Verdict:
         return Verdict.REUSED
     if ahead > 1:
         return Verdict.INVALID
-    # One ahead is authentic: a failover lost the UPDATE whose successor this is.
-    if not presented.rotates and ahead == 0:
+    if ahead == 1:  # authentic: a failover lost the UPDATE whose successor this is
+        logger.warning("session %s: a rotation was lost, its successor is accepted", session)
+    elif not presented.rotates:
         return Verdict.KEPT
     return Verdict.ADVANCED if presented.generation < MAX_GENERATION else Verdict.ENDED
 

@@ -91,4 +91,4 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 
     def get_current(self, session: Session) -> bool:
         """Whether the request's own access token is of this session."""
-        return bool(session.pk == self.context["request"].auth.session_id)
+        return session.pk == getattr(self.context["request"].auth, "session_id", None)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import IntegrityError, router, transaction
@@ -21,6 +21,8 @@ from django.db import IntegrityError, router, transaction
 from .database import DbNow, in_transaction, retried
 from .models import EndReason, Session, SessionQuerySet, Transport
 from .signals import send_after_commit, session_ended
+
+T = TypeVar("T")
 
 #: Rows of one statement, where a number of rows has to be named.
 BATCH = 1000
@@ -89,7 +91,7 @@ def open(session: Session, *, limit: int | None = None) -> None:  # noqa: A001 -
     if limit is not None:
         live = written().filter(user=session.user).live()
         newest = live.order_by("-refreshed_at", "-id").values_list("id", "user_id")
-        _end(list(newest[limit:]), EndReason.EVICTED)
+        _end(_fetch(newest[limit:]), EndReason.EVICTED)
 
 
 def adopt(session: Session) -> bool:
@@ -127,7 +129,7 @@ def end_all(user: Any, *, reason: str, keep: uuid.UUID | None = None) -> int:
     """
     alive = written().filter(user=user, end_reason="")
     ending = alive.exclude(pk=keep) if keep else alive
-    found = list(ending.values_list("id", "user_id"))
+    found = _fetch(ending.values_list("id", "user_id"))
     for start in range(0, len(found), BATCH):
         _end(found[start : start + BATCH], reason)
     return len(found)
@@ -143,7 +145,7 @@ def clear_expired(*, now: float, leeway: float = 0) -> int:
     before = as_datetime(now - leeway) - KEPT_AFTER_END
     expired = written().filter(expires_at__lt=before)
     deleted = 0
-    while ids := list(expired.order_by("expires_at").values_list("id", flat=True)[:BATCH]):
+    while ids := _fetch(expired.order_by("expires_at").values_list("id", flat=True)[:BATCH]):
         deleted += retried(partial(_delete, ids), using=using)
     return deleted
 
@@ -173,6 +175,11 @@ def written() -> SessionQuerySet:
 def as_datetime(seconds: float) -> datetime:
     """Return POSIX seconds as a datetime of the kind that the project's fields take."""
     return datetime.fromtimestamp(seconds, UTC if settings.USE_TZ else None)
+
+
+def _fetch(rows: Iterable[T]) -> list[T]:
+    # At SERIALIZABLE a read can be what loses a conflict.
+    return retried(lambda: list(rows), using=write_database())
 
 
 def _end(found: Sequence[tuple[uuid.UUID, Any]], reason: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -13,7 +14,8 @@ MAX_DEPTH = 32
 #: Integers beyond a signed 64-bit value fit no database column and no `NumericDate`.
 MAX_INTEGER = 2**63 - 1
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)
+# The last quote may be missing: a text that never ends is passed over once, not once per quote.
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[][{}]', re.DOTALL)
 
 
 def b64url_encode(data: bytes) -> str:
@@ -41,8 +43,9 @@ def loads(data: bytes) -> Any:
     """Parse one JSON text (RFC 8259), more strictly than `json.loads`.
 
     Raises:
-        ValueError: not UTF-8, a byte order mark, a duplicate name, NaN or Infinity, an integer
-            beyond 64 bits, nesting deeper than `MAX_DEPTH`, a lone surrogate, bytes after the text.
+        ValueError: not UTF-8, a byte order mark, a duplicate name, NaN or Infinity (also as a
+            number too large), an integer beyond 64 bits, nesting deeper than `MAX_DEPTH`, a lone
+            surrogate, bytes after the text.
     """
     if _may_nest_deeply(data) and _depth(data) > MAX_DEPTH:
         raise ValueError("nested too deeply")
@@ -93,6 +96,15 @@ def _integer(digits: str) -> int:
     return value
 
 
+def _float(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise ValueError("number out of range")
+    return value
+
+
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_integer
+    object_pairs_hook=_unique,
+    parse_constant=_refuse_constant,
+    parse_float=_float,
+    parse_int=_integer,
 )

@@ -27,7 +27,7 @@ class Subject:
     """The field of the user model that tokens name.
 
     Args:
-        name: the field, for lookups: "pk" where it is the primary key.
+        name: the attribute that holds the value, also for lookups: "pk" for the primary key.
         field: the field that holds the value; for a model that inherits its key, the inherited one.
     """
 
@@ -45,12 +45,14 @@ class Subject:
             field: Any = model._meta.pk if name == "pk" else model._meta.get_field(name)
         except FieldDoesNotExist as error:
             raise ImproperlyConfigured(f"USER_ID_FIELD: {model} has no {name!r}") from error
-        if not getattr(field, "unique", False):
-            raise ImproperlyConfigured(f"USER_ID_FIELD: {name!r} of {model} is not unique")
-        is_key = field.primary_key
+        if not getattr(field, "unique", False) or field.null:
+            raise ImproperlyConfigured(
+                f"USER_ID_FIELD: {name!r} of {model} is not unique, or may be NULL"
+            )
+        attribute = "pk" if field.primary_key else field.attname
         while field.remote_field is not None:
             field = field.target_field
-        return cls(name="pk" if is_key else name, field=field)
+        return cls(name=attribute, field=field)
 
     def claim(self, user: Any) -> int | str:
         """Return the JSON value that names a user: an int for an int, a text for all else."""

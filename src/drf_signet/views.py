@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import uuid
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from django.db import connections, transaction
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from rest_framework import generics, status
-from rest_framework.exceptions import APIException, NotFound, ParseError
+from rest_framework.exceptions import APIException, NotFound, ParseError, UnsupportedMediaType
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,6 +32,10 @@ from .serializers import (
 from .throttling import LoginThrottle
 from .tokens import TokenPair
 from .transports import bearer
+
+#: In what a body may be written, by Python's names. Others are refused unread: Python's codecs
+#: include some that unpack bombs (zlib, bz2), and DRF before 3.18 reads a body by any of them.
+_CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1"})
 
 
 class RequestTooLarge(APIException):
@@ -119,7 +124,7 @@ class TokenObtainPairView(TokenView):
     @sensitive_variables()
     def answer(self, request: Request, data: dict[str, Any]) -> Response:
         """Log in."""
-        username = data[get_user_model().USERNAME_FIELD]
+        username = str(data.get(get_user_model().USERNAME_FIELD, ""))
         with self.login_throttle_class().attempt(request._request, username):
             pair = flows.login(request._request, data)
         return Response({"refresh": pair.refresh, "access": pair.access})
@@ -217,19 +222,28 @@ class SessionDetailView(OwnSessionsView):
 
 
 def _read_body(request: Request) -> None:
-    """Parse the body, and let whatever a parser makes of a hostile one be the client's error.
+    """Parse the body and the query, and let whatever becomes of hostile ones be the client's error.
 
     DRF's parsers read past Django's limit, and let RecursionError and a codec's own errors through.
     """
     limit = cast("int | None", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
     if limit is not None and _content_length(request) > limit:
         raise RequestTooLarge
+    if not _is_legible((request.content_params or {}).get("charset", "utf-8")):
+        raise UnsupportedMediaType(request.content_type)
     try:
-        request.data  # noqa: B018 - reading it is parsing it
+        _ = request.data, request.query_params  # reading them is parsing them
     except APIException:
         raise
     except Exception as error:
         raise ParseError from error
+
+
+def _is_legible(charset: str) -> bool:
+    try:
+        return codecs.lookup(charset).name in _CHARSETS
+    except LookupError:
+        return False
 
 
 def _content_length(request: Request) -> int:

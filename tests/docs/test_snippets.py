@@ -1,0 +1,262 @@
+"""The Python of the pages, run: files imported, settings read by the package, tests passed.
+
+What the blocks mean is said in `tests.docs.pages`. Beyond that:
+
+- `mysite/settings.py` is what the settings of the rest of the page are, until the next one. Its
+  `SIGNET` has to be readable and its keys usable, and no system check may call it an error.
+- A file of tests has its tests run.
+- A piece of code finds `user` and `request`, and what the pieces before it have set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import sys
+import unittest
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.management import get_commands
+from django.db import transaction
+from django.dispatch import Signal
+from django.test import Client, RequestFactory, TestCase, override_settings
+from django.utils.module_loading import import_string
+
+from drf_signet import (
+    conf,
+    refresh_reused,
+    runtime,
+    session_ended,
+    session_opened,
+    session_refreshed,
+    signals,
+)
+from tests.docs.pages import DOCS, Block, blocks
+
+PAGES = {
+    path.relative_to(DOCS).as_posix(): path
+    for path in sorted(DOCS.rglob("*.md"))
+    if path.name != "tutorial.md" and any(block.language == "python" for block in blocks(path))
+}
+SETTINGS = "mysite/settings.py"
+
+#: What a block of settings may set; each is in force for what follows on its page, but for those
+#: of which a test process has only one.
+IN_FORCE = frozenset(
+    {"SIGNET", "SIMPLE_JWT", "REST_FRAMEWORK", "SECRET_KEY", "SECRET_KEY_FALLBACKS"}
+)
+SIGNALS = (session_opened, session_refreshed, session_ended, refresh_reused)
+
+
+@dataclass(kw_only=True)
+class Page:
+    """A page while it is run."""
+
+    directory: Path
+    fixture: Callable[[str], Any]
+    names: dict[str, Any]
+    overrides: contextlib.ExitStack
+    modules: dict[str, Any] = field(default_factory=dict)
+
+    def run(self, block: Block) -> None:
+        if block.file is None:
+            exec(compile(block.text, block.where, "exec"), self.names)
+        elif block.file.path == SETTINGS:
+            self._settle(block)
+        else:
+            self._import(block)
+
+    def _settle(self, block: Block) -> None:
+        lists = {
+            name: list(getattr(django_settings, name)) for name in ("INSTALLED_APPS", "MIDDLEWARE")
+        }
+        names = {"BASE_DIR": self.directory, "SECRET_KEY": django_settings.SECRET_KEY, **lists}
+        exec(compile(block.text, block.where, "exec"), names)
+        given: dict[str, Any] = {name: value for name, value in names.items() if name.isupper()}
+        if "SIGNET" in given:
+            conf.parse(given["SIGNET"], {})
+        chosen = {name: value for name, value in given.items() if name in IN_FORCE}
+        self.overrides.enter_context(override_settings(**chosen))
+        runtime.current()
+        assert [m for m in checks.run_checks() if m.level >= checks.ERROR] == [], block.where
+        for cache in given.get("CACHES", {}).values():
+            import_string(cache["BACKEND"])
+
+    def _import(self, block: Block) -> None:
+        assert block.file is not None
+        block.file.write(self.directory)
+        name = block.file.path.removesuffix(".py").replace("/", ".")
+        self.modules[name] = module = importlib.import_module(name)
+        if name.endswith(".urls"):
+            self.overrides.enter_context(override_settings(ROOT_URLCONF=name))
+        for one in list(vars(module).values()):
+            if inspect.isfunction(one) and one.__name__.startswith("test_"):
+                wanted = inspect.signature(one).parameters
+                _test(one, **{wish: self.fixture(wish) for wish in wanted})
+            elif inspect.isclass(one) and one.__module__ == name and issubclass(one, TestCase):
+                _run(one)
+
+
+@pytest.fixture
+def run_page(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_user: Any
+) -> Iterator[Callable[[str], Page]]:
+    """Return a function that runs the blocks of a page and returns what is left of it."""
+    _prepare(tmp_path, monkeypatch)
+    before, receivers = set(sys.modules), [list(signal.receivers) for signal in SIGNALS]
+    with contextlib.ExitStack() as overrides:
+
+        def run(name: str) -> Page:
+            names = {"user": make_user(), "request": RequestFactory().post("/"), "__name__": "page"}
+            page = Page(
+                directory=tmp_path,
+                fixture=request.getfixturevalue,
+                names=names,
+                overrides=overrides,
+            )
+            for block in blocks(PAGES[name]):
+                if block.language == "python":
+                    page.run(block)
+            return page
+
+        yield run
+    for signal, kept in zip(SIGNALS, receivers, strict=True):
+        signal.receivers = kept
+        signal.sender_receivers_cache.clear()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def _prepare(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make what the pages take for granted: keys, variables of the environment, a path."""
+    (directory / "keys").mkdir()
+    for name in ("2026-11", "2026-05"):
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        (directory / "keys" / f"{name}.pem").write_bytes(pem)
+    monkeypatch.setenv("SECRET_KEY", "s" * 64)
+    monkeypatch.setenv("OLD_SECRET_KEY", django_settings.SECRET_KEY)
+    monkeypatch.syspath_prepend(directory)
+
+
+def _test(function: Callable[..., Any], **arguments: Any) -> None:
+    with transaction.atomic():
+        function(**arguments)
+        transaction.set_rollback(True)
+
+
+def _run(case: type[TestCase]) -> None:
+    """Run a class of tests; Django's own way closes the connection that our test is in."""
+    names = unittest.defaultTestLoader.getTestCaseNames(case)
+    assert names
+    for name in names:
+        test = case(name)
+        test.client = Client()
+        _test(lambda test, name: (test.setUp(), getattr(test, name)()), test=test, name=name)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_python_of_a_page_runs(run_page, name):
+    run_page(name)
+
+
+def test_own_claims_are_in_both_tokens_and_in_request_auth(run_page, make_user):
+    page = run_page("howto/own-claims.md")
+    with override_settings(SIGNET={"CLAIMS": "accounts.tokens.claims"}):
+        someone = make_user()
+        group = someone.groups.create(name="editors")
+        claims = page.modules["accounts.tokens"].claims(someone, None)
+        assert claims == {"name": someone.username, "groups": [group.name]}
+
+
+def test_registration_and_activation_log_in(run_page, client, django_user_model):
+    page = run_page("howto/issue-tokens.md")
+    answer = client.post("/api/register/", {"username": "ada", "password": "correct horse battery"})
+    assert answer.status_code == 201
+    assert set(answer.json()) == {"access", "refresh"}
+    assert answer["Cache-Control"] == "no-store"
+
+    from django.contrib.auth.tokens import default_token_generator
+
+    ada = django_user_model.objects.create_user("ada lovelace", is_active=False)
+    body = {"token": default_token_generator.make_token(ada)}
+    assert client.post(f"/api/activate/{ada.pk}/", body).status_code == 200
+    assert client.post(f"/api/activate/{ada.pk}/", body).status_code == 400
+    assert client.post("/api/activate/4711/", body).status_code == 400
+
+    identity = {"issuer": "https://id.example", "subject": "4711"}
+    first = page.modules["accounts.social"].log_in(None, identity)
+    again = page.modules["accounts.social"].log_in(None, identity)
+    assert first.session.user == again.session.user
+
+
+def test_the_login_serializer_hands_its_field_to_the_backend(run_page):
+    page = run_page("howto/issue-tokens.md")
+    serializer = page.modules["accounts.login"].LoginSerializer(data={})
+    assert list(serializer.fields) == ["username", "password", "code"]
+
+
+def test_receivers_of_the_pages_do_what_they_are_for(
+    run_page, user, caplog, mailoutbox, django_capture_on_commit_callbacks
+):
+    from drf_signet import Session, issue
+
+    user.email = "vitor@example.com"
+    user.save()
+    for name in ("howto/issue-tokens.md", "howto/mobile.md"):
+        module = run_page(name).modules.pop("accounts.receivers")
+        del sys.modules["accounts.receivers"]
+        assert module
+    request = RequestFactory().post("/", headers={"X-Device-Name": "Vitor's phone"})
+    with django_capture_on_commit_callbacks(execute=True):
+        pair = issue(user, request)
+    assert [mail.subject for mail in mailoutbox] == ["A new login"]
+    assert Session.objects.get(pk=pair.session.pk).label == "Vitor's phone"
+
+    run_page("howto/production.md")
+    refresh_reused.send_robust(
+        Session, session=pair.session, user=user, request=None, generations_behind=1
+    )
+    assert caplog.records == []
+    refresh_reused.send_robust(
+        Session, session=pair.session, user=user, request=None, generations_behind=2
+    )
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+def test_a_database_that_is_away_is_503_with_the_handler_of_the_page(run_page):
+    from django.db import OperationalError
+
+    page = run_page("howto/production.md")
+    answer = page.modules["mysite.errors"].handle(OperationalError(), {})
+    assert (answer.status_code, answer.data["code"]) == (503, "database_away")
+    assert answer["Retry-After"] == "5"
+
+
+def test_commands_of_the_pages_exist():
+    lines = [
+        line
+        for path in DOCS.rglob("*.md")
+        for block in blocks(path)
+        for line in block.text.splitlines()
+        if "manage.py " in line
+    ]
+    named = {line.split("manage.py ", 1)[1].split()[0] for line in lines}
+    assert {"signet_clear_expired", "migrate"} <= named <= get_commands().keys()
+
+
+def test_the_signals_that_are_restored_are_all_there_are():
+    assert [one for one in vars(signals).values() if isinstance(one, Signal)] == [*SIGNALS]

@@ -1,0 +1,97 @@
+"""Running examples, started when a test first asks for one and ended with the session."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e import postgres
+from tests.e2e.clients import Client, Curl, HTTPie, httpie_variables
+from tests.e2e.example import SECRET_KEY, Example, StartExample, start
+from tests.services import require
+
+#: The suite runs once per database. The example knows two, and on the second it need not show
+#: again what no database has a part in.
+DATABASE = os.environ.get("SIGNET_TEST_DATABASE", "sqlite")
+collect_ignore_glob = {"sqlite": [], "postgres": ["test_[!c]*.py"]}.get(DATABASE, ["test_*.py"])
+
+
+@pytest.fixture(scope="session")
+def new_database(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[], dict[str, str]]]:
+    """Return a factory of empty databases: the variables that lead the example to one."""
+    if DATABASE == "postgres":
+        require("postgres")
+        with postgres.databases() as create:
+            yield create
+        return
+
+    def sqlite() -> dict[str, str]:
+        return {"EXAMPLE_SQLITE_FILE": str(tmp_path_factory.mktemp("database") / "db.sqlite3")}
+
+    yield sqlite
+
+
+@pytest.fixture(scope="session")
+def start_example(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], dict[str, str]]
+) -> Iterator[StartExample]:
+    """Return a function that starts an example, or returns the one that runs with these options.
+
+    Keyword arguments are environment variables in lower case, and `signet` the overrides.
+    """
+    running: dict[str, Example] = {}
+
+    def get(*, signet: dict[str, Any] | None = None, **options: str) -> Example:
+        variables = {"DJANGO_SECRET_KEY": SECRET_KEY, "EXAMPLE_SIGNET": json.dumps(signet or {})}
+        variables |= {name.upper(): value for name, value in options.items()}
+        key = json.dumps(variables, sort_keys=True)
+        if key not in running:
+            database = {} if "EXAMPLE_SQLITE_FILE" in variables else new_database()
+            log = tmp_path_factory.mktemp("example") / "log"
+            running[key] = start(log, **database, **variables)
+        return running[key]
+
+    yield get
+    for example in running.values():
+        example.stop()
+    broken = [one.output() for one in running.values() if "Internal Server Error" in one.output()]
+    assert broken == []
+
+
+@pytest.fixture
+def example(start_example: StartExample) -> Example:
+    """Return the example with its default settings, under runserver."""
+    return start_example()
+
+
+@pytest.fixture(params=["runserver", "gunicorn", "uvicorn"])
+def served(request: pytest.FixtureRequest, start_example: StartExample) -> Example:
+    """Return the example under each of its servers."""
+    if request.param == "runserver":
+        return start_example()
+    return start_example(example_server=request.param)
+
+
+@pytest.fixture(scope="session")
+def httpie(tmp_path_factory: pytest.TempPathFactory) -> HTTPie:
+    """Return HTTPie."""
+    return HTTPie(variables=httpie_variables(tmp_path_factory.mktemp("httpie")))
+
+
+@pytest.fixture
+def curl() -> Curl:
+    """Return curl."""
+    return Curl()
+
+
+@pytest.fixture(params=["curl", "httpie"])
+def command(request: pytest.FixtureRequest) -> Client:
+    """Return each of the commands that the tutorial's readers type."""
+    client: Client = request.getfixturevalue(request.param)
+    return client
