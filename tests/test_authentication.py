@@ -1,0 +1,324 @@
+"""`JWTAuthentication` in a project's own views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from rest_framework.authentication import BasicAuthentication, SessionAuthentication
+from rest_framework.exceptions import APIException, AuthenticationFailed
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
+
+import drf_signet
+from drf_signet import Session
+from drf_signet.authentication import JWTAuthentication
+from drf_signet.claims import Claims
+
+INVALID = 'Bearer realm="api", error="invalid_token"'
+
+
+class WhoView(APIView):
+    """Says who asks, and by what."""
+
+    authentication_classes: Any = (JWTAuthentication,)
+    permission_classes: Any = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"user": request.user.get_username(), "auth": type(request.auth).__name__})
+
+
+@pytest.fixture
+def pair(user):
+    """Return the first tokens of a session of the user."""
+    return drf_signet.issue(user)
+
+
+def hello(client, header: str | None = None, **extra: Any) -> Any:
+    if header is not None:
+        extra["HTTP_AUTHORIZATION"] = header
+    return client.get("/hello/", **extra)
+
+
+def ask(view: type[APIView], header: str | None = None) -> Any:
+    extra: Any = {} if header is None else {"HTTP_AUTHORIZATION": header}
+    return view.as_view()(APIRequestFactory().get("/", **extra))
+
+
+def authenticated(header: str) -> Any:
+    return JWTAuthentication().authenticate(
+        Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=header))
+    )
+
+
+def test_request_with_an_access_token_is_its_users(client, pair) -> None:
+    response = hello(client, f"Bearer {pair.access}")
+    assert (response.status_code, response.json()) == (200, {"message": "Hello, World!"})
+
+
+def test_authentication_returns_the_user_and_the_verified_claims(pair, user) -> None:
+    found, claims = authenticated(f"Bearer {pair.access}")
+    assert type(found) is get_user_model()
+    assert found == user
+    assert isinstance(claims, Claims)
+    assert claims.session_id == pair.session.pk
+    assert claims["user_id"] == user.pk
+
+
+def test_claims_of_a_request_are_read_only(pair) -> None:
+    _, claims = authenticated(f"Bearer {pair.access}")
+    with pytest.raises(TypeError):
+        claims["user_id"] = 2
+    with pytest.raises(AttributeError):
+        claims.user_key = 2
+
+
+def test_authentication_takes_one_statement_and_writes_nothing(
+    pair, django_assert_num_queries
+) -> None:
+    before = list(Session.objects.values())
+    with django_assert_num_queries(1) as captured:
+        authenticated(f"Bearer {pair.access}")
+    assert captured.captured_queries[0]["sql"].startswith("SELECT")
+    assert list(Session.objects.values()) == before
+
+
+@pytest.mark.parametrize("header", [None, "", "Basic dml0b3I6MTIz", "Token abc", "Bearers abc"])
+def test_request_without_our_scheme_is_401_with_a_plain_challenge(client, header) -> None:
+    response = hello(client, header)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+def test_request_without_a_token_is_left_to_the_next_class(client, user) -> None:
+    class View(WhoView):
+        authentication_classes = (JWTAuthentication, SessionAuthentication)
+
+    request = APIRequestFactory().get("/")
+    request.user = user
+    assert View.as_view()(request).data == {"user": "vitor", "auth": "NoneType"}
+
+
+def test_other_schemes_are_left_to_the_next_class(make_user) -> None:
+    class View(WhoView):
+        authentication_classes = (JWTAuthentication, BasicAuthentication)
+
+    make_user(username="vitor", password="123")
+    assert ask(View, "Basic dml0b3I6MTIz").data["user"] == "vitor"
+
+
+def test_bad_token_is_not_left_to_the_next_class() -> None:
+    class View(WhoView):
+        authentication_classes = (JWTAuthentication, BasicAuthentication)
+
+    assert ask(View, "Bearer x").data["code"] == "token_not_valid"
+
+
+def test_challenge_is_that_of_the_first_class() -> None:
+    class View(WhoView):
+        authentication_classes = (BasicAuthentication, JWTAuthentication)
+
+    assert ask(View, "Bearer x").headers["WWW-Authenticate"] == 'Basic realm="api"'
+
+
+def test_view_that_anybody_may_see_refuses_a_bad_token() -> None:
+    class View(WhoView):
+        permission_classes = ()
+
+    assert ask(View, "Bearer x").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason", "message"),
+    [
+        ("expired", "expired", "Token is expired"),
+        ("refresh", "wrong_type", "Token is invalid"),
+        ("forged", "invalid", "Token is invalid"),
+        ("empty", "invalid", "Token is invalid"),
+    ],
+)
+def test_bad_token_is_401_as_simplejwt_says_it(
+    client, user, token_for, django_assert_num_queries, kind, reason, message
+) -> None:
+    token = {
+        "expired": lambda: token_for(user, expired=True),
+        "refresh": lambda: token_for(user, token_type="refresh"),
+        "forged": lambda: token_for(user)[:-4] + "AAAA",
+        "empty": lambda: "",
+    }[kind]()
+    with django_assert_num_queries(0):
+        response = hello(client, f"Bearer {token}")
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == INVALID
+    assert response.json() == {
+        "detail": "Given token not valid for any token type",
+        "code": "token_not_valid",
+        "reason": reason,
+        "messages": [{"token_class": "AccessToken", "token_type": "access", "message": message}],
+    }
+
+
+def test_token_of_a_deleted_user_is_401(client, pair, user) -> None:
+    user.delete()
+    response = hello(client, f"Bearer {pair.access}")
+    assert (response.status_code, response.json()["reason"]) == (401, "ended")
+    assert response["WWW-Authenticate"] == INVALID
+
+
+def test_token_of_an_inactive_user_is_401_with_a_code_of_its_own(client, pair, user) -> None:
+    type(user).objects.update(is_active=False)
+    response = hello(client, f"Bearer {pair.access}")
+    assert response.status_code == 401
+    assert response.json() == {"detail": "User is inactive", "code": "user_inactive"}
+    assert response["WWW-Authenticate"] == INVALID
+
+
+def test_rule_of_the_project_decides_who_may_use_a_token(client, pair, settings) -> None:
+    settings.SIGNET = {"USER_AUTHENTICATION_RULE": lambda user: user.username != "vitor"}
+    assert hello(client, f"Bearer {pair.access}").json()["code"] == "user_inactive"
+
+
+@pytest.mark.parametrize("header", ["Bearer {}, Bearer {}", "Bearer {} {}", "Basic a, Bearer {}"])
+def test_more_than_one_token_is_400(client, pair, django_assert_num_queries, header) -> None:
+    with django_assert_num_queries(0):
+        response = hello(client, header.format(pair.access, pair.access))
+    assert response.status_code == 400
+    assert response.json() == {
+        "detail": "The request carries more than one token",
+        "code": "bad_authorization_header",
+    }
+    assert response["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_request"'
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEARER"])
+def test_case_of_the_scheme_does_not_matter(client, pair, scheme) -> None:
+    assert hello(client, f"{scheme} {pair.access}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["access_token", "token", "jwt", "Authorization"])
+def test_token_in_the_query_is_ignored(client, pair, name) -> None:
+    response = client.get("/hello/", {name: pair.access})
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("name", ["access_token", "Authorization", "__Host-signet-refresh-token"])
+def test_token_in_a_cookie_is_ignored(client, pair, name) -> None:
+    client.cookies[name] = pair.access
+    assert hello(client).status_code == 401
+    assert hello(client, f"Bearer {pair.access}").status_code == 200
+
+
+def test_token_in_the_body_is_ignored(pair) -> None:
+    class View(WhoView):
+        post = WhoView.get
+
+    request = APIRequestFactory().post("/", {"access_token": pair.access, "token": pair.access})
+    assert View.as_view()(request).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Bearer \xff\xfe",
+        "Bearer " + "x" * 65_536,
+        "Bearer " + "." * 65_536,
+        "Bearer" + " " * 65_536,
+        "\xe4" * 65_536,
+        "Bearer %00",
+        "Bearer =?utf-8?q?x?=",
+        "Bearer null",
+        "Bearer undefined",
+        'Bearer "x"',
+        "Bearer ..",
+        "Bearer a.b.c.d.e",
+    ],
+    ids=lambda header: header[:12],
+)
+def test_hostile_header_is_401(client, header) -> None:
+    assert hello(client, header).status_code == 401
+
+
+def test_scheme_of_the_settings_is_accepted_and_challenged(client, pair, settings) -> None:
+    settings.SIGNET = {"AUTH_HEADER_TYPES": ("JWT",)}
+    assert hello(client, f"JWT {pair.access}").status_code == 200
+    refused = hello(client, f"Bearer {pair.access}")
+    assert refused.status_code == 401
+    assert refused["WWW-Authenticate"] == 'JWT realm="api"'
+    assert hello(client, "JWT x")["WWW-Authenticate"] == 'JWT realm="api", error="invalid_token"'
+
+
+def test_each_of_several_schemes_is_accepted(client, pair, settings) -> None:
+    settings.SIGNET = {"AUTH_HEADER_TYPES": ("JWT", "Bearer")}
+    assert hello(client, f"jwt {pair.access}").status_code == 200
+    assert hello(client, f"Bearer {pair.access}").status_code == 200
+    assert hello(client)["WWW-Authenticate"] == 'JWT realm="api"'
+
+
+def test_header_of_the_settings_is_read_and_no_other(client, pair, settings) -> None:
+    settings.SIGNET = {"AUTH_HEADER_NAME": "HTTP_X_ACCESS_TOKEN"}
+    assert hello(client, HTTP_X_ACCESS_TOKEN=f"Bearer {pair.access}").status_code == 200
+    assert hello(client, f"Bearer {pair.access}").status_code == 401
+
+
+def test_secret_of_before_is_accepted_as_a_fallback(client, pair, settings) -> None:
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key for tests, long enough too: 0123456789abcdef"
+    assert hello(client, f"Bearer {pair.access}").status_code == 200
+
+
+def test_another_secret_refuses_all(client, pair, settings) -> None:
+    settings.SECRET_KEY = "another key for tests, long enough too: 0123456789abcdef"
+    assert hello(client, f"Bearer {pair.access}").status_code == 401
+
+
+def test_users_are_those_of_the_hook(pair) -> None:
+    class Nobody(JWTAuthentication):
+        def get_user_queryset(self):
+            return super().get_user_queryset().none()
+
+    class View(WhoView):
+        authentication_classes = (Nobody,)
+
+    response = ask(View, f"Bearer {pair.access}")
+    assert (response.status_code, response.data["reason"]) == (401, "ended")
+
+
+def test_hook_may_add_what_the_view_needs(pair, django_assert_num_queries) -> None:
+    class WithGroups(JWTAuthentication):
+        def get_user_queryset(self):
+            return super().get_user_queryset().prefetch_related("groups")
+
+    request = Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {pair.access}"))
+    found = WithGroups().authenticate(request)
+    assert found is not None
+    with django_assert_num_queries(0):
+        assert list(found[0].groups.all()) == []
+
+
+def test_errors_are_those_of_drf(pair) -> None:
+    with pytest.raises(AuthenticationFailed, match="token_not_valid"):
+        authenticated("Bearer x")
+    with pytest.raises(APIException) as malformed:
+        authenticated("Bearer a, Bearer b")
+    assert malformed.value.status_code == 400
+
+
+def test_handler_of_the_project_shapes_the_errors_of_its_views(client, settings) -> None:
+    def handler(error, context):
+        return Response({"oops": error.get_codes()["code"]}, status=error.status_code)
+
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "EXCEPTION_HANDLER": handler}
+    response = hello(client, "Bearer x")
+    assert (response.status_code, response.json()) == (401, {"oops": "token_not_valid"})
+
+
+def test_web_interface_shows_the_errors_of_a_protected_view(client) -> None:
+    for header, status in ((None, 401), ("Bearer x", 401), ("Bearer a, Bearer b", 400)):
+        response = hello(client, header, HTTP_ACCEPT="text/html")
+        assert response.status_code == status
+        assert response["Content-Type"].startswith("text/html")

@@ -1,0 +1,80 @@
+"""`drf_signet.testing`: authenticated clients and tokens for the tests of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from drf_signet import runtime, testing, tokens
+from drf_signet.errors import TokenExpired
+from drf_signet.models import Session
+from drf_signet.testing import auth_client, token_for
+from tests.situations import post
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_client_is_authenticated_as_the_user(user: Any) -> None:
+    answer = auth_client(user).get("/hello/")
+    assert (answer.status_code, answer.wsgi_request.META["HTTP_AUTHORIZATION"][:7]) == (
+        200,
+        "Bearer ",
+    )
+    assert Session.objects.live().get().user == user
+
+
+def test_a_client_sends_what_the_project_s_settings_ask_for(user: Any, settings: Any) -> None:
+    settings.SIGNET = {"AUTH_HEADER_TYPES": ("JWT", "Bearer"), "AUTH_HEADER_NAME": "HTTP_X_TOKEN"}
+    answer = auth_client(user).get("/hello/")
+    assert answer.status_code == 200
+    assert answer.wsgi_request.META["HTTP_X_TOKEN"].startswith("JWT ")
+
+
+def test_a_client_carries_own_claims(user: Any) -> None:
+    answer = auth_client(user, claims={"tenant": "acme"}).get("/hello/")
+    token = answer.wsgi_request.META["HTTP_AUTHORIZATION"].removeprefix("Bearer ")
+    assert tokens.verify_access(token, now=runtime.now())["tenant"] == "acme"
+
+
+@pytest.mark.parametrize("token_type", ["access", "refresh"])
+def test_a_token_is_as_a_login_issues_it(
+    user: Any, token_type: str, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    with django_assert_num_queries(1):
+        token = token_for(user, token_type=token_type, claims={"tenant": "acme"})
+    claims = tokens.verify_either(token, now=runtime.now())
+    assert (claims.token_type, claims["tenant"]) == (token_type, "acme")
+    assert claims.session_id == Session.objects.live().get().pk
+
+
+@pytest.mark.parametrize("token_type", ["access", "refresh"])
+def test_an_expired_token_has_just_expired_and_its_session_has_not(
+    user: Any, token_type: str, settings: Any
+) -> None:
+    settings.SIGNET = {"LEEWAY": 10, "REFRESH_TOKEN_LIFETIME": timedelta(hours=1)}
+    token = token_for(user, token_type=token_type, expired=True)
+    with pytest.raises(TokenExpired):
+        tokens.verify_either(token, now=runtime.now())
+    assert tokens.verify_either(token, now=runtime.now() - 2).token_type == token_type
+    assert Session.objects.live().exists()
+
+
+def test_an_unknown_type_of_token_is_an_error(user: Any) -> None:
+    with pytest.raises(ValueError, match="identity"):
+        token_for(user, token_type="identity")
+    assert not Session.objects.exists()
+
+
+def test_the_fixtures_are_the_functions(
+    auth_client: Callable[..., APIClient], token_for: Callable[..., str]
+) -> None:
+    assert (auth_client, token_for) == (testing.auth_client, testing.token_for)
+
+
+def test_a_refresh_token_refreshes(client: APIClient, user: Any, token_for: Any) -> None:
+    token = token_for(user, token_type="refresh")
+    assert post(client, "token_refresh", refresh=token).status_code == 200
