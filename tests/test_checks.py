@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,10 +140,10 @@ class TestW002:
     """A database without the table."""
 
     @pytest.fixture
-    def alias(self, django_db_blocker: Any) -> Iterator[str]:
+    def alias(self, django_db_blocker: Any, tmp_path: Path) -> Iterator[str]:
         """Return the alias of a database where other apps are migrated and ours is not."""
         databases = connections.databases
-        databases["empty"] = {**databases["default"], **SQLITE, "NAME": ":memory:"}
+        databases["empty"] = {**databases["default"], **SQLITE, "NAME": tmp_path / "empty"}
         with django_db_blocker.unblock():
             MigrationRecorder(connections["empty"]).ensure_schema()
             yield "empty"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import functools
+import gc
+import importlib.metadata
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -38,6 +40,7 @@ from tests.forge import SIGNERS, Signer, compact, decode, encode, private_key, s
 from tests.test_strictjson import SCALARS, VALUES, half_as_many
 from tests.vector_files import Form, Signed, entries, good_token, load
 
+JOSERFC = tuple(int(part) for part in importlib.metadata.version("joserfc").split(".")[:3])
 CLAIMS = {"token_type": "access", "user_id": 1}
 SIGNED_FILES = ["algorithm", "key_header", "extensions", "payload"]
 SIGNED = load(Signed, *SIGNED_FILES)
@@ -68,8 +71,8 @@ def reader(alg: str, ring: str = "one") -> Codec:
     return codec(signer(alg).key(kid="2026"), signer(alg, "other").key(kid="2025"))
 
 
-def codec(*keys: Key, typ: str = "JWT") -> Codec:
-    return Codec(KeyRing(keys=keys), typ=typ)
+def codec(*keys: Key, **options: str) -> Codec:
+    return Codec(KeyRing(keys=keys), **options)
 
 
 def refusal(codec: Codec, token: object) -> TokenError | None:
@@ -301,11 +304,13 @@ def calls() -> Iterator[list[str]]:
         if event == "c_call":
             names.append(function.__name__)
 
+    gc.disable()  # a collection in between calls what Hypothesis has hooked to it
     sys.setprofile(note)
     try:
         yield names
     finally:
         sys.setprofile(None)
+        gc.enable()
 
 
 @pytest.mark.parametrize(
@@ -348,6 +353,8 @@ def test_a_token_is_read_up_to_the_longest_length_and_no_further() -> None:
     assert code(codec, by_length[max(by_length)]) == "malformed"
     accepted = [length for length, text in by_length.items() if not refusal(codec, text)]
     assert max(accepted) == MAX_TOKEN_LENGTH
+    longest = codec.decode(by_length[MAX_TOKEN_LENGTH])
+    assert _writer("HS256").encode(longest) == by_length[MAX_TOKEN_LENGTH]
 
 
 def _long(size: int) -> str:
@@ -619,12 +626,31 @@ def test_a_key_that_does_not_fit_is_refused_at_once(alg: str, material: Material
 
 
 @pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
-@pytest.mark.parametrize("form", ["pem", "pem_crlf", "pem_no_newline", "pem_bom", "der", "ssh"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("pem", "pem_crlf", "pem_no_newline", "pem_bom", "ssh"),
+        pytest.param(
+            "der", marks=pytest.mark.skipif(JOSERFC < (1, 7, 7), reason="joserfc < 1.7.7")
+        ),
+    ],
+)
 def test_a_public_key_as_the_secret_of_an_hmac_is_refused(alg: str, form: str) -> None:
     """Whoever reads the public key could sign (RFC 8725 §2.1)."""
     material = signer(alg).public_forms()[form]
-    with pytest.raises(UnusableKey, match="not a key for HS256"):
+    with pytest.raises(UnusableKey, match=r"not a key for HS256|not a private or public key"):
         codec(Key(algorithm="HS256", material=material))
+    jwk = {"kty": "oct", "k": encode(material)}
+    with pytest.raises(UnusableKey, match=r"not a key for HS256|not a private or public key"):
+        codec(Key(algorithm="HS256", material=jwk))
+
+
+@pytest.mark.parametrize("alg", ["RS256", "ES256", "EdDSA"])
+def test_a_private_key_as_the_secret_of_an_hmac_is_refused(alg: str) -> None:
+    """Its owner has forgotten to set ALGORITHM."""
+    material = _pem(private_key(signer(alg).jwk))
+    with pytest.raises(UnusableKey, match="needs a secret, not a private or public key"):
+        codec(Key(algorithm="HS256", material=material, allow_short=True))
 
 
 def test_a_short_secret_is_taken_where_that_is_allowed() -> None:

@@ -546,19 +546,17 @@ def test_a_refusal_does_not_undo_what_the_callers_transaction_did(
     assert end_reason(session) == EndReason.REUSE
 
 
-@pytest.mark.usefixtures("rotating", "atomic_requests")
+@pytest.mark.usefixtures("atomic_requests")
 @pytest.mark.django_db(transaction=True)
-def test_a_refusal_does_not_save_a_transaction_that_was_given_up_already(
-    client: APIClient, session: Session, user: Any
+def test_a_refresh_runs_in_no_transaction_even_where_every_view_does(
+    client: APIClient, session: Session, settings: Any
 ) -> None:
-    token = refresh_token(session, 0)
-    with transaction.atomic():
-        type(user).objects.update(first_name="Vitor")
-        with transaction.atomic():
-            refresh(client, token)
-        transaction.set_rollback(True)
-    user.refresh_from_db()
-    assert user.first_name == ""
+    def claims(user: Any, session: Session) -> dict[str, Any]:
+        return {"in_a_transaction": connection.in_atomic_block}
+
+    settings.SIGNET = {**ROTATING, "CLAIMS": claims}
+    answer = refresh(client, refresh_token(session, 5))
+    assert claims_of(answer.data["access"])["in_a_transaction"] is False
 
 
 def test_refusals_are_returned_and_what_was_never_read_is_raised(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from drf_signet import rotation, sessions
@@ -130,10 +130,11 @@ def test_the_generation_in_force_is_kept_where_nothing_rotates(
 
 @pytest.mark.parametrize("rotates", [True, False])
 def test_a_generation_one_ahead_advances_since_a_failover_lost_its_rotation(
-    session: Session, rotates: bool
+    session: Session, rotates: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     presented = replace(present(session, 6), rotates=rotates)
     assert outcome(presented) == (Verdict.ADVANCED, 7, "", 7)
+    assert f"session {session.pk}: a rotation was lost" in caplog.text
     assert outcome(presented)[:2] == (Verdict.REPEATED, 7)
 
 
@@ -203,6 +204,19 @@ def test_a_replay_raises_no_second_alarm(session: Session) -> None:
     assert row(session) == before
 
 
+def test_a_replay_that_another_overtook_raises_no_alarm(session: Session) -> None:
+    overtaking = [lambda: sessions.end(session.pk, user_id=session.user_id, reason="reuse")]
+
+    def before_writing(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("UPDATE") and overtaking:
+            overtaking.pop()()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(before_writing):
+        assert rotate(present(session, 0)).verdict is Verdict.ENDED
+    assert not overtaking
+
+
 def test_there_is_no_grace_when_its_period_is_zero(session: Session) -> None:
     presented = replace(present(session, 4), grace=timedelta(0))
     assert rotate(presented).verdict is Verdict.REUSED
@@ -243,10 +257,11 @@ def test_a_generation_further_ahead_is_refused_and_changes_nothing(
 
 
 @pytest.mark.parametrize("generation", [0, 5])
+@pytest.mark.parametrize("stamp", [{}, {"password_stamp": "of another password"}])
 def test_a_token_that_came_by_another_transport_is_refused_and_changes_nothing(
-    session: Session, generation: int
+    session: Session, generation: int, stamp: dict[str, str]
 ) -> None:
-    set_row(session, transport=Transport.COOKIE)
+    set_row(session, transport=Transport.COOKIE, **stamp)
     assert outcome(present(session, generation)) == (Verdict.INVALID, None, "", 5)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -194,15 +195,25 @@ def test_a_receiver_that_fails_breaks_nothing(
     def fail(**sent: Any) -> None:
         raise LookupError("a receiver's own mistake")
 
+    after: list[str] = []
     with ExitStack() as stack:
         for name in OWN:
             stack.enter_context(connected(getattr(drf_signet, name), fail))
+            hear = partial(lambda name, **sent: after.append(name), name)
+            stack.enter_context(connected(getattr(drf_signet, name), hear))
         first = log_in(client).data["refresh"]
         second = post(client, "token_refresh", refresh=first).data["refresh"]
         assert post(client, "token_refresh", refresh=second).status_code == 200
         assert post(client, "token_refresh", refresh=first).data["reason"] == "reused"
         assert post(client, "token_logout", refresh=first).status_code == 204
-    assert caplog.text.count("a receiver's own mistake") >= 5
+    assert after == [
+        "session_opened",
+        "session_refreshed",
+        "session_refreshed",
+        "session_ended",
+        "refresh_reused",
+    ]
+    assert caplog.text.count("LookupError: a receiver's own mistake") == len(after)
     assert first not in caplog.text
 
 
@@ -219,6 +230,18 @@ def test_django_hears_of_a_login_with_the_real_request_and_notes_when_it_was(
     assert isinstance(sent["request"], HttpRequest)
     user.refresh_from_db()
     assert user.last_login is not None
+
+
+def test_a_receiver_of_django_s_can_refuse_a_login_and_leaves_no_session(
+    client: APIClient, user: Any, heard: Heard
+) -> None:
+    def refuse(**sent: Any) -> None:
+        raise LookupError("not today")
+
+    with connected(django_signals.user_logged_in, refuse), pytest.raises(LookupError):
+        log_in(client)
+    assert not Session.objects.exists()
+    assert "session_opened" not in dict(heard)
 
 
 def test_django_hears_of_a_failed_login_with_the_real_request_and_no_password(

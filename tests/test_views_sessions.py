@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.signals import user_logged_out
+from django.core.handlers.wsgi import WSGIRequest
 from django.utils import timezone
 from rest_framework.authentication import SessionAuthentication
 
@@ -249,14 +250,14 @@ def test_logout_everywhere_sends_djangos_signal(own, user) -> None:
     heard = []
 
     def receiver(**arguments):
-        heard.append(arguments["user"])
+        heard.append((arguments["user"], type(arguments["request"])))
 
     user_logged_out.connect(receiver)
     try:
         own.post(LOGOUT_ALL.url)
     finally:
         user_logged_out.disconnect(receiver)
-    assert heard == [user]
+    assert heard == [(user, WSGIRequest)]
 
 
 def test_head_of_the_list_is_its_headers(own) -> None:

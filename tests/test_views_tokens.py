@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.signals import user_logged_out
+from django.core.handlers.wsgi import WSGIRequest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
@@ -307,7 +308,7 @@ def test_logout_sends_djangos_signal_once(client, pair, user) -> None:
     heard = []
 
     def receiver(**arguments):
-        heard.append(arguments["user"])
+        heard.append((arguments["user"], type(arguments["request"])))
 
     user_logged_out.connect(receiver)
     try:
@@ -315,7 +316,7 @@ def test_logout_sends_djangos_signal_once(client, pair, user) -> None:
             client.post(LOGOUT.url, {"refresh": pair.refresh})
     finally:
         user_logged_out.disconnect(receiver)
-    assert heard == [user]
+    assert heard == [(user, WSGIRequest)]
 
 
 @pytest.mark.parametrize("endpoint", [REFRESH, LOGOUT], ids=str)

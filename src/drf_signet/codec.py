@@ -24,6 +24,8 @@ from .keys import ALGORITHMS, MIN_RSA_BITS, MIN_SECRET_BYTES, Key, KeyRing, as_b
 #: Longest token that is issued or read, in characters.
 MAX_TOKEN_LENGTH = 8192
 
+# What a key with a public half begins with. As a secret, whoever reads that half could sign.
+_KEY_PAIR = re.compile(rb"-----BEGIN |ssh-(?:rsa|ed25519) |ecdsa-sha2-")
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER_NAMES = frozenset({"alg", "typ", "kid"})
 
@@ -175,14 +177,16 @@ def _import(key: Key) -> jwk.Key:
 
 
 def _check_strength(key: Key, loaded: jwk.Key) -> None:
-    if isinstance(loaded, jwk.OctKey) and not key.allow_short:
+    if isinstance(loaded, jwk.OctKey):
         needed = MIN_SECRET_BYTES[key.algorithm]
-        if len(loaded.raw_value) < needed:
+        if _KEY_PAIR.search(loaded.raw_value):  # RFC 8725 §2.1
+            raise UnusableKey(f"{key.algorithm} needs a secret, not a private or public key")
+        if len(loaded.raw_value) < needed and not key.allow_short:
             raise UnusableKey(f"{key.algorithm} needs a secret of at least {needed} bytes")
     if isinstance(loaded, jwk.RSAKey) and loaded.raw_value.key_size < MIN_RSA_BITS:
         raise UnusableKey(f"{key.algorithm} needs an RSA key of at least {MIN_RSA_BITS} bits")
-    if key.algorithm == "EdDSA" and getattr(loaded, "curve_name", None) != "Ed25519":
-        raise UnusableKey("EdDSA needs a key on the curve Ed25519")
+    if isinstance(loaded, jwk.OKPKey) and loaded.curve_name != "Ed25519":
+        raise UnusableKey(f"{key.algorithm} needs a key on the curve Ed25519")
 
 
 def _segment(text: str) -> bytes:

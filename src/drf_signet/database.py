@@ -46,16 +46,17 @@ def retried(statement: Callable[[], T], *, using: str) -> T:
     Raises:
         Busy: it lost every time; nothing was changed.
     """
-    for attempt in range(ATTEMPTS):
+    attempt = 1
+    while True:
         try:
             return statement()
         except OperationalError as error:
             if not _is_conflict(error):
                 raise
-            if in_transaction(using):
+            if attempt == ATTEMPTS or in_transaction(using):
                 raise Busy from error
-            time.sleep(random.random() * 0.01 * (attempt + 1))  # noqa: S311 - jitter, no secret
-    raise Busy
+        time.sleep(random.random() * 0.005 * 2**attempt)  # noqa: S311 - jitter, no secret
+        attempt += 1
 
 
 def _is_conflict(error: OperationalError) -> bool:

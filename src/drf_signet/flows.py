@@ -82,9 +82,9 @@ def issue(
         client=clients.describe(request),
     )
     pair = tokens.mint_pair(session, 0, now=now, extra=claims)
-    sessions.open(session, limit=settings.MAX_SESSIONS_PER_USER)
     if request is not None:
         _say_logged_in(user, request)
+    sessions.open(session, limit=settings.MAX_SESSIONS_PER_USER)
     _announce(session_opened, session, request)
     return pair
 
@@ -204,7 +204,8 @@ def _announce(
 
 
 def _say_logged_in(user: Any, request: HttpRequest) -> None:
-    # Django's own receiver writes `last_login`, and may meet that of another login of the user.
+    # Before the session is written, since what a receiver raises must leave none behind. Django's
+    # own writes `last_login`, and may meet another login's of the same user.
     say = partial(user_logged_in.send, sender=type(user), request=request, user=user)
     retried(say, using=router.db_for_write(type(user), instance=user))
 

@@ -81,7 +81,7 @@ def open(session: Session, *, limit: int | None = None) -> None:  # noqa: A001 -
 
     Raises:
         IntegrityError: a session of this id exists.
-        Busy: the database kept refusing.
+        Busy: the database kept refusing; with a limit, the session may have been written.
     """
     using = write_database()
     opened = session.refreshed_at
