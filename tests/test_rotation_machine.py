@@ -264,7 +264,7 @@ def test_sessions_do_what_the_model_says_whatever_is_done_to_them() -> None:
     run_state_machine_as_test(
         Sessions,
         settings=settings(
-            max_examples=50,
+            max_examples=30,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],

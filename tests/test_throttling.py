@@ -160,6 +160,8 @@ def test_throttled_name_costs_its_address_nothing(fail) -> None:
         "\uff36itor",  # a full-width V
         "\U0001d42fitor",  # a mathematical bold v
         "\u2174itor",  # a Roman numeral five
+        "v\u00edtor",
+        "vi\u0301to\u0308R\u0323",
     ],
 )
 def test_spellings_of_a_name_are_one_name(fail, spelling) -> None:

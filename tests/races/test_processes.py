@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ import drf_signet
 from drf_signet import flows
 from drf_signet.models import EndReason, Session
 from tests.situations import ROTATING, let_pass
+
+ROOT = Path(__file__).parents[2]
 
 #: Argument 1 is the name of the database, argument 2 a refresh token.
 SCRIPT = f"""
@@ -31,7 +34,7 @@ def refreshed_elsewhere(token: str | None) -> str:
     """Refresh in a new process; return the name of what came of it."""
     name = str(connection.settings_dict["NAME"])
     command = [sys.executable, "-c", SCRIPT, name, str(token)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
     return done.stdout.strip()
 
 
