@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
+BENCH := .venv-bench
 WHEN := $(PY) -m tests.services
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server lint \
-	format docs demo matrix wheel-test clean
+	format docs demo bench bench-smoke matrix wheel-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,12 @@ docs: $(VENV)/.docs ## build docs/_build; a warning is an error
 demo: $(VENV)/.test ## serve the example project, and say what to try
 	$(PY) example/demo.py
 
+bench: $(BENCH)/.bench ## measure beside the peers, on PostgreSQL: 15 minutes; ONLY=storm for a part
+	$(BENCH)/bin/python -m benchmarks $(ONLY)
+
+bench-smoke: $(BENCH)/.bench ## every step of the benchmarks once, so that they keep working
+	$(BENCH)/bin/python -m benchmarks --quick $(ONLY)
+
 matrix: $(VENV)/.matrix ## the fast suite on every Python found here and every Django
 	$(VENV)/bin/nox
 
@@ -63,13 +70,21 @@ wheel-test: $(VENV)/.package ## build, install into an empty environment, follow
 	$(PY) tests/wheel_tutorial.py dist/*.whl
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(BENCH) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per dependency group of pyproject.toml.
 $(VENV)/.%: pyproject.toml $(VENV)/.pip
 	$(PY) -m pip install --quiet --editable . --group $*
+	@touch $@
+
+# An environment of its own: the peers, in their current versions, are no part of the development.
+$(BENCH)/.bench: pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	echo '*' >$(BENCH)/.gitignore
+	$(BENCH)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BENCH)/bin/python -m pip install --quiet --upgrade --editable . --group bench
 	@touch $@
 
 # pip knows --group since 25.1.

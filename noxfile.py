@@ -21,7 +21,7 @@ DJANGOS = {
     "3.13": ["5.2", "6.0", "6.1"],
     "3.14": ["5.2", "6.0", "6.1"],
 }
-OLDEST = ["Django==5.2", "djangorestframework==3.16", "joserfc==1.5"]
+OLDEST = ["Django==5.2", "djangorestframework==3.16", "joserfc==1.7.7"]
 
 
 def _activate_pyenv() -> None:

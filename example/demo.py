@@ -36,6 +36,7 @@ With curl, to be pasted into another terminal:
     curl -s -w ' %{{http_code}}\\n' {base}/hello/ -H "Authorization: Bearer $ACCESS"
     curl -s -w ' %{{http_code}}\\n' {base}/api/token/refresh/ -d "refresh=$REFRESH"
     curl -s -w ' %{{http_code}}\\n' {base}/api/token/logout/ -d "refresh=$REFRESH"
+    curl -s -w ' %{{http_code}}\\n' {base}/hello/ -H "Authorization: Bearer $ACCESS"
     curl -s -w ' %{{http_code}}\\n' {base}/api/token/refresh/ -d "refresh=$REFRESH"
 
 With HTTPie, the same:
@@ -46,9 +47,11 @@ With HTTPie, the same:
     {http} {base}/hello/ "Authorization: Bearer $ACCESS"
     {http} post {base}/api/token/refresh/ refresh="$REFRESH"
     {http} post {base}/api/token/logout/ refresh="$REFRESH"
+    {http} {base}/hello/ "Authorization: Bearer $ACCESS"
     {http} post {base}/api/token/refresh/ refresh="$REFRESH"
 
-The last line of each is refused with 401: the logout ended the session.
+The last two lines of each are refused with 401: the logout ended the session, and with it the
+access token. (With EXAMPLE_SERVER=gunicorn the other process learns of it within a second.)
 EXAMPLE_SERVER, EXAMPLE_DATABASE and others change how it is served: see example/README.md.
 """
 

@@ -62,7 +62,7 @@ def test_request_with_an_access_token_is_its_users(client, pair) -> None:
 
 def test_authentication_returns_the_user_and_the_verified_claims(pair, user) -> None:
     found, claims = authenticated(f"Bearer {pair.access}")
-    assert type(found) is get_user_model()
+    assert isinstance(found, get_user_model())
     assert found == user
     assert isinstance(claims, Claims)
     assert claims.session_id == pair.session.pk
@@ -77,13 +77,15 @@ def test_claims_of_a_request_are_read_only(pair) -> None:
         claims.user_key = 2
 
 
-def test_authentication_takes_one_statement_and_writes_nothing(
-    pair, django_assert_num_queries
+@pytest.mark.parametrize(("loading", "statements"), [("lazy", 0), ("fresh", 1)])
+def test_authentication_reads_no_more_than_it_is_told_and_writes_nothing(
+    pair, settings, django_assert_num_queries, loading, statements
 ) -> None:
+    settings.SIGNET = {"USER_LOADING": loading}
     before = list(Session.objects.values())
-    with django_assert_num_queries(1) as captured:
+    with django_assert_num_queries(statements) as captured:
         authenticated(f"Bearer {pair.access}")
-    assert captured.captured_queries[0]["sql"].startswith("SELECT")
+    assert all(query["sql"].startswith("SELECT") for query in captured.captured_queries)
     assert list(Session.objects.values()) == before
 
 
@@ -169,7 +171,10 @@ def test_token_of_a_deleted_user_is_401(client, pair, user) -> None:
     assert response["WWW-Authenticate"] == INVALID
 
 
-def test_token_of_an_inactive_user_is_401_with_a_code_of_its_own(client, pair, user) -> None:
+def test_token_of_an_inactive_user_is_401_with_a_code_of_its_own(
+    client, pair, user, settings
+) -> None:
+    settings.SIGNET = {"USER_LOADING": "fresh"}
     type(user).objects.update(is_active=False)
     response = hello(client, f"Bearer {pair.access}")
     assert response.status_code == 401
@@ -178,7 +183,10 @@ def test_token_of_an_inactive_user_is_401_with_a_code_of_its_own(client, pair, u
 
 
 def test_rule_of_the_project_decides_who_may_use_a_token(client, pair, settings) -> None:
-    settings.SIGNET = {"USER_AUTHENTICATION_RULE": lambda user: user.username != "vitor"}
+    settings.SIGNET = {
+        "USER_AUTHENTICATION_RULE": lambda user: user.username != "vitor",
+        "USER_LOADING": "fresh",
+    }
     assert hello(client, f"Bearer {pair.access}").json()["code"] == "user_inactive"
 
 
@@ -296,6 +304,7 @@ def test_hook_may_add_what_the_view_needs(pair, django_assert_num_queries) -> No
     request = Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {pair.access}"))
     found = WithGroups().authenticate(request)
     assert found is not None
+    assert found[0].username == "vitor"
     with django_assert_num_queries(0):
         assert list(found[0].groups.all()) == []
 
@@ -322,3 +331,22 @@ def test_web_interface_shows_the_errors_of_a_protected_view(client) -> None:
         response = hello(client, header, HTTP_ACCEPT="text/html")
         assert response.status_code == status
         assert response["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("loading", ["lazy", "fresh"])
+def test_class_may_be_called_by_hand_with_a_plain_request(pair, user, settings, loading) -> None:
+    settings.SIGNET = {"USER_LOADING": loading}
+    request: Any = APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {pair.access}")
+    found = JWTAuthentication().authenticate(request)
+    assert found is not None
+    assert found[0].username == "vitor"
+    assert JWTAuthentication().authenticate(APIRequestFactory().get("/")) is None
+
+
+def test_user_who_is_gone_is_401_when_called_by_hand(pair, user) -> None:
+    request: Any = APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {pair.access}")
+    found = JWTAuthentication().authenticate(request)
+    assert found is not None
+    type(user).objects.update(is_active=False)
+    with pytest.raises(AuthenticationFailed, match="user_inactive"):
+        _ = found[0].username

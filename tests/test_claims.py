@@ -223,11 +223,12 @@ class TestClaims:
     def test_they_cannot_be_changed_at_any_depth(self) -> None:
         found: Any = read(written(extra={"a": {"b": [{"c": 1}]}}))
         assert found["a"]["b"][0]["c"] == 1
-        for target in (found, found.values_, found["a"], found["a"]["b"], found["a"]["b"][0]):
+        for target in (found, found["a"], found["a"]["b"], found["a"]["b"][0]):
             with pytest.raises(TypeError):
                 target["a"] = 1
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            found.jti = "other"
+        for name in ("jti", "expires_at", "anything"):
+            with pytest.raises(AttributeError):
+                setattr(found, name, "other")
 
     def test_they_do_not_follow_the_payload_that_they_were_read_from(self) -> None:
         payload = written(extra={"a": [1]})

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
+from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from pytest_django import Settings as SettingsWrapper
@@ -39,6 +40,9 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "AUTH_HEADER_NAME": ("HTTP_X_TOKEN", "HTTP_X_TOKEN", None),
     "USER_ID_FIELD": ("username", "username", ""),
     "USER_ID_CLAIM": ("sub", "sub", 1),
+    "USER_LOADING": ("fresh", "fresh", "eager"),
+    "REVOCATION_POLL_INTERVAL": (timedelta(seconds=2), 2.0, -1),
+    "REVOCATION_MAX_STALENESS": (30, 30.0, None),
     "CLAIMS": (dict, dict, "no.such.hook"),
     "USER_AUTHENTICATION_RULE": ("builtins.bool", bool, None),
     "ADOPT_TOKENS_UNTIL": ("2030-01-01T00:00:00Z", 1893456000.0, "2030-01-01"),
@@ -64,6 +68,9 @@ DEFAULTS = {
     "AUTH_HEADER_TYPES": ("Bearer",),
     "USER_ID_CLAIM": "user_id",
     "RECORD_CLIENT": True,
+    "USER_LOADING": "lazy",
+    "REVOCATION_POLL_INTERVAL": 1,
+    "REVOCATION_MAX_STALENESS": 60,
 }
 
 
@@ -261,6 +268,15 @@ class TestCurrent:
         assert conf.current().LEEWAY == 2
         settings.SIMPLE_JWT = {"ISSUER": "me", "LEEWAY": 3}
         assert (conf.current().ISSUER, conf.current().LEEWAY) == ("me", 2)
+
+    @pytest.mark.parametrize("name", ["SIGNET", "SIMPLE_JWT"])
+    def test_what_is_no_dict_is_refused_and_checked(self, name: str) -> None:
+        with override_settings(**{name: ["ROTATE_REFRESH_TOKENS"]}):
+            with pytest.raises(ImproperlyConfigured, match=f"{name} must be a dict"):
+                conf.current()
+            assert [one.id for one in run_checks() if str(one.id).startswith("signet.")] == [
+                "signet.E001"
+            ]
 
     def test_it_follows_override_settings_and_comes_back(self) -> None:
         before = conf.current()

@@ -113,7 +113,7 @@ def test_report_of_a_failing_database_tells_no_token(anna, report, settings, end
 
 def test_report_of_a_failing_rule_tells_no_access_token(anna, report, settings) -> None:
     token = drf_signet.issue(anna).access
-    settings.SIGNET = {"USER_AUTHENTICATION_RULE": failing}
+    settings.SIGNET = {"USER_AUTHENTICATION_RULE": failing, "USER_LOADING": "fresh"}
     text = report(LOGOUT_ALL.url, HTTP_AUTHORIZATION=f"Bearer {token}")
     assert_tells_nothing(text, settings, token)
 

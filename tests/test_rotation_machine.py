@@ -207,7 +207,13 @@ class Sessions(RuleBasedStateMachine):
     @rule(
         target=over,
         login=consumes(logins),
-        way=st.sampled_from(["change_password", "deactivate", "delete", "delete_by_hand"]),
+        way=st.sampled_from(
+            [
+                *("change_password", "change_password_by_hand"),
+                *("deactivate", "deactivate_by_hand"),
+                *("delete", "delete_by_hand"),
+            ]
+        ),
     )
     def change_user(self, login: Login, way: str) -> Login:
         if login.user.exists:
@@ -229,11 +235,33 @@ class Sessions(RuleBasedStateMachine):
     def change_password(self, user: User) -> None:
         user.password += 1
         user.row.set_password(str(user.password))
-        user.row.save()
+        self.save(user)
+
+    def change_password_by_hand(self, user: User) -> None:
+        user.password += 1
+        user.row.set_password(str(user.password))
+        self.write(user, password=user.row.password)
 
     def deactivate(self, user: User) -> None:
         user.active = user.row.is_active = not user.active
+        self.save(user)
+
+    def deactivate_by_hand(self, user: User) -> None:
+        user.active = user.row.is_active = not user.active
+        self.write(user, is_active=user.active)
+
+    def save(self, user: User) -> None:
+        """Save the user, which ends at once the sessions that it must not keep."""
         user.row.save()
+        for login in self.known:
+            if login.user is user and not user.active:
+                login.end("", EndReason.USER_INACTIVE)
+            elif login.user is user and login.password != user.password:
+                login.end("", EndReason.PASSWORD_CHANGED)
+
+    def write(self, user: User, **values: object) -> None:
+        """Write past the model, which is noticed at the next refresh."""
+        get_user_model().objects.filter(pk=user.row.pk).update(**values)
 
     def delete(self, user: User) -> None:
         get_user_model().objects.filter(pk=user.row.pk).delete()

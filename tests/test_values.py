@@ -122,6 +122,8 @@ REFUSED: list[Refused] = [
             "10/w",
             "1.5/s",
             "10/S",
+            "10/month",
+            "10/minutes",
             " 1/s",
             "1/s ",
             10,
@@ -176,13 +178,24 @@ def test_an_optional_value_may_be_none_and_nothing_else(parse: Callable[[Any], A
             parse_optional(bad)
 
 
+def test_a_choice_takes_what_it_names_and_names_it_when_it_refuses() -> None:
+    choose = values.one_of("lazy", "fresh")
+    assert choose("fresh") == "fresh"
+    for bad in ("", "Lazy", None, 1, ["lazy"]):
+        with pytest.raises(ValueError, match="'lazy', 'fresh'"):
+            choose(bad)
+
+
 def test_every_parser_is_tried_with_good_and_with_bad_values() -> None:
     public = {
         one
         for name, one in vars(values).items()
         if callable(one) and not name.startswith("_") and one.__module__ == values.__name__
     }
-    parsers = {one for one in public if not isinstance(one, type)} - {values.optional}
+    parsers = {one for one in public if not isinstance(one, type)} - {
+        values.optional,
+        values.one_of,
+    }
     assert parsers == {parse for parse, _, _ in TAKEN} == {parse for parse, _, _ in REFUSED}
 
 

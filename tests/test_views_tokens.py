@@ -170,8 +170,7 @@ def test_refresh_after_a_change_of_the_password_is_401(client, pair, user) -> No
 
 
 def test_refresh_of_an_inactive_user_is_401_with_a_code_of_its_own(client, pair, user) -> None:
-    user.is_active = False
-    user.save()
+    type(user).objects.update(is_active=False)
     response = refresh(client, pair.refresh)
     assert response.status_code == 401
     assert response.json() == {"detail": "User is inactive", "code": "user_inactive"}

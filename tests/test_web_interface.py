@@ -168,6 +168,10 @@ def test_session_is_ended_from_a_page(browser, pair) -> None:
     page(browser.get(url, HTTP_AUTHORIZATION=header), 405)
     page(browser.delete(url, HTTP_AUTHORIZATION=header), 200)
     assert Session.objects.get().end_reason == EndReason.ENDED_BY_USER
+
+
+def test_unknown_session_is_a_page_too(browser, pair) -> None:
+    header = f"Bearer {pair.access}"
     assert "not_found" in page(browser.delete(SESSION.url, HTTP_AUTHORIZATION=header), 404)
 
 

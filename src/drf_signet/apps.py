@@ -13,5 +13,7 @@ class SignetConfig(AppConfig):
     verbose_name = _("Sessions of the API")
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from . import checks  # noqa: F401 - registered by being imported
+        """Register the system checks, and listen to the saves of users."""
+        from . import checks, userchanges  # noqa: F401 - checks are registered by being imported
+
+        userchanges.connect()

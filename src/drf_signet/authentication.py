@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from . import problems, runtime, tokens, users
+from . import flows, problems, users
 from .claims import Claims
 from .errors import SignetError
+from .lazyuser import fetch
 from .transports import bearer
 
 
@@ -29,9 +29,14 @@ class JWTAuthentication(BaseAuthentication):
             APIException: 401 for a bad token, 400 for more than one.
         """
         try:
-            return self._authenticate(request)
+            # Also called by hand, with the plain request of a Django view.
+            plain = getattr(request, "_request", request)
+            found = flows.authenticate_request(plain, self.load_user, request)
         except SignetError as error:
             raise problems.translate_protected(error) from error
+        if found and _renders_a_page(request):
+            fetch(found[0])
+        return found
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401; with an error only if a token was sent (RFC 6750 §3.1)."""
@@ -42,10 +47,23 @@ class JWTAuthentication(BaseAuthentication):
         """Return the users that a token may name: the hook for `select_related` and tenants."""
         return users.all_users()
 
-    @sensitive_variables("raw")
-    def _authenticate(self, request: Request) -> tuple[Any, Claims] | None:
-        raw = bearer.read(request)
-        if raw is None:
-            return None
-        claims = tokens.verify_access(raw, now=runtime.now())
-        return users.load(claims, self.get_user_queryset()), claims
+    def load_user(self, claims: Claims, request: Request) -> Any:
+        """Load the user that claims name: one SELECT. Called when more than its key is asked for.
+
+        Raises:
+            APIException: 401, since the user is gone or may not authenticate. After the view, when
+                nobody would turn that into an answer, the user is anonymous instead: None.
+        """
+        try:
+            return users.load(claims, self.get_user_queryset())
+        except SignetError as error:
+            context = getattr(request, "parser_context", None) or {}
+            if hasattr(context.get("view"), "response"):
+                return None
+            raise problems.translate_protected(error) from error
+
+
+def _renders_a_page(request: Request) -> bool:
+    """Whether the answer will be HTML: pages are rendered after the view, and show the user."""
+    renderer = getattr(request, "accepted_renderer", None)
+    return renderer is not None and renderer.media_type == "text/html"

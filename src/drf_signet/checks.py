@@ -49,8 +49,10 @@ def check_deployment(**kwargs: Any) -> list[CheckMessage]:
 @register(Tags.compatibility)
 def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
     """Say which keys of an existing SIMPLE_JWT are read (I001), and which have no effect (W004)."""
-    given = getattr(django_settings, "SIMPLE_JWT", None) or {}
-    overridden = getattr(django_settings, "SIGNET", None) or {}
+    try:
+        given, overridden = conf.given("SIMPLE_JWT"), conf.given("SIGNET")
+    except ImproperlyConfigured:
+        return []  # signet.E001
     read = sorted(conf.shared_values(given).keys() - overridden.keys())
     ignored = sorted(given.keys() - conf.SHARED_WITH_SIMPLE_JWT)
     messages: list[CheckMessage] = []

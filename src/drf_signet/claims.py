@@ -22,6 +22,7 @@ REFRESH = "refresh"
 MAX_LIFETIME = 400 * 24 * 3600
 #: Largest generation of a session: a signed 32-bit column, less one for the successor.
 MAX_GENERATION = 2**31 - 2
+MAX_JTI_LENGTH = 255
 #: Claims that the package itself writes; an application's own may not take their names.
 RESERVED = frozenset(
     {"token_type", "exp", "nbf", "iat", "jti", "sid", "gen", "iss", "aud", "auth_time"}
@@ -58,30 +59,66 @@ class Rules:
         return RESERVED | {self.user_id_claim}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Claims(Mapping[str, Any]):
     """The verified claims of one token: a read-only mapping, with the typed ones as attributes.
 
-    `session_id` is None for a token from before the switch to this package (see
-    `ADOPT_TOKENS_UNTIL`); `generation` is 0 for every token but a refresh token.
+    Only `read` makes them.
     """
 
-    token_type: str
-    jti: str
+    __slots__ = ("_values", "expires_at", "sid", "user_key")
+
+    #: POSIX seconds.
     expires_at: int
+    #: The key that the user claim stands for, of the type of the user model's field.
     user_key: UserKey
-    session_id: uuid.UUID | None = None
-    generation: int = 0
-    values_: Mapping[str, Any] = field(repr=False)
+    #: The session's id as text; None for a token of before the switch to this package.
+    sid: str | None
+    _values: Mapping[str, Any]
+
+    def __init__(
+        self, values: Mapping[str, Any], *, expires_at: int, user_key: UserKey, sid: str | None
+    ) -> None:
+        keep = object.__setattr__
+        keep(self, "expires_at", expires_at)
+        keep(self, "user_key", user_key)
+        keep(self, "sid", sid)
+        keep(self, "_values", values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"claims are read-only: {name}")
+
+    @property
+    def token_type(self) -> str:
+        """`ACCESS` or `REFRESH`."""
+        return str(self._values["token_type"])
+
+    @property
+    def jti(self) -> str:
+        """The token's own id."""
+        return str(self._values["jti"])
+
+    @property
+    def session_id(self) -> uuid.UUID | None:
+        """The session's id; see `sid`."""
+        return None if self.sid is None else uuid.UUID(self.sid)
+
+    @property
+    def generation(self) -> int:
+        """The generation of a refresh token; 0 for every other token."""
+        is_refresh = self.sid is not None and self.token_type == REFRESH
+        return int(self._values["gen"]) if is_refresh else 0
 
     def __getitem__(self, name: str) -> Any:
-        return self.values_[name]
+        return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.values_)
+        return iter(self._values)
 
     def __len__(self) -> int:
-        return len(self.values_)
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<Claims: {self.token_type} token {self.jti}>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,17 +181,12 @@ def read(payload: dict[str, Any], *, token_type: str | None, rules: Rules, now: 
     """
     _check_times(payload, rules, now)
     _check_parties(payload, rules)
-    found = _check_type(payload, token_type)
-    sid, generation = _session(payload, found, rules, now)
-    return Claims(
-        token_type=found,
-        jti=_jti(payload),
-        expires_at=payload["exp"],
-        user_key=_user_key(payload, rules),
-        session_id=sid,
-        generation=generation,
-        values_=MappingProxyType({name: _frozen(value) for name, value in payload.items()}),
-    )
+    sid = _sid(payload, _check_type(payload, token_type), rules, now)
+    if not isinstance(jti := payload.get("jti"), str) or not 0 < len(jti) <= MAX_JTI_LENGTH:
+        raise InvalidClaim("jti")
+    user_key = _user_key(payload, rules)
+    values = _read_only(payload)
+    return Claims(values, expires_at=payload["exp"], user_key=user_key, sid=sid)
 
 
 def is_integer(value: object) -> TypeGuard[int]:
@@ -168,11 +200,17 @@ def _check_times(payload: Mapping[str, Any], rules: Rules, now: float) -> None:
         raise InvalidClaim("exp")
     if exp + rules.leeway <= now:
         raise TokenExpired
-    for name in ("iat", "nbf"):
-        if name in payload:
-            instant = payload[name]
-            if not is_integer(instant) or not 0 <= instant <= now + rules.leeway:
-                raise InvalidClaim(name)
+    latest = now + rules.leeway
+    if "iat" in payload:
+        _check_past(payload, "iat", latest)
+    if "nbf" in payload:
+        _check_past(payload, "nbf", latest)
+
+
+def _check_past(payload: Mapping[str, Any], name: str, latest: float) -> None:
+    instant = payload[name]
+    if not is_integer(instant) or not 0 <= instant <= latest:
+        raise InvalidClaim(name)
 
 
 def _check_parties(payload: Mapping[str, Any], rules: Rules) -> None:
@@ -197,29 +235,19 @@ def _check_type(payload: Mapping[str, Any], expected: str | None) -> str:
     return found
 
 
-def _jti(payload: Mapping[str, Any]) -> str:
-    jti = payload.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= 255:
-        raise InvalidClaim("jti")
-    return jti
-
-
-def _session(
-    payload: Mapping[str, Any], token_type: str, rules: Rules, now: float
-) -> tuple[uuid.UUID | None, int]:
+def _sid(payload: Mapping[str, Any], token_type: str, rules: Rules, now: float) -> str | None:
     if "sid" not in payload and "gen" not in payload and now < rules.adopt_until:
-        return None, 0
+        return None
     sid = payload.get("sid")
     if not isinstance(sid, str) or not _UUID.fullmatch(sid):
         raise InvalidClaim("sid")
-    if not is_integer(payload.get("iat")):
+    if "iat" not in payload:
         raise InvalidClaim("iat")
-    if token_type == ACCESS:
-        return uuid.UUID(sid), 0
-    generation = payload.get("gen")
-    if not is_integer(generation) or not 0 <= generation <= MAX_GENERATION:
-        raise InvalidClaim("gen")
-    return uuid.UUID(sid), generation
+    if token_type == REFRESH:
+        generation = payload.get("gen")
+        if not is_integer(generation) or not 0 <= generation <= MAX_GENERATION:
+            raise InvalidClaim("gen")
+    return sid
 
 
 def _user_key(payload: Mapping[str, Any], rules: Rules) -> UserKey:
@@ -227,6 +255,14 @@ def _user_key(payload: Mapping[str, Any], rules: Rules) -> UserKey:
         return rules.user_key(payload.get(rules.user_id_claim))
     except ValueError as error:
         raise InvalidClaim(rules.user_id_claim) from error
+
+
+def _read_only(payload: dict[str, Any]) -> Mapping[str, Any]:
+    values = payload.copy()
+    for name, value in payload.items():
+        if isinstance(value, dict | list):
+            values[name] = _frozen(value)
+    return MappingProxyType(values)
 
 
 def _frozen(value: Any) -> Any:

@@ -94,9 +94,10 @@ class Codec:
         keys = self._known.get(header) or self._select(header)
         signed, raw_signature = f"{header}.{payload}".encode("ascii"), _segment(signature)
         raw_payload = _segment(payload)
-        if not any(key.verifies(signed, raw_signature) for key in keys):
-            raise BadSignature
-        return _json_object(raw_payload)
+        for key in keys:
+            if key.verifies(signed, raw_signature):
+                return _json_object(raw_payload)
+        raise BadSignature
 
     def _header_segment(self, key: _Loaded) -> str:
         header = {"typ": self._typ, "alg": key.name}

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -122,6 +122,11 @@ class Settings:
     )
     USER_ID_FIELD: str = _setting("pk", "The user field that the token names.", values.text)
     USER_ID_CLAIM: str = _setting("user_id", "The claim that holds it.", values.text)
+    USER_LOADING: Literal["lazy", "fresh"] = _setting(
+        "lazy",
+        'Load `request.user` when more than its key is asked for ("lazy"), or always ("fresh").',
+        values.one_of("lazy", "fresh"),
+    )
     CLAIMS: ClaimsHook | None = _setting(
         None,
         "`callable(user, session) → dict`, or its dotted path: own claims, made at each refresh.",
@@ -131,6 +136,17 @@ class Settings:
         default_user_authentication_rule,
         "`callable(user) → bool` (or its dotted path): who may log in, refresh and use a token.",
         values.importable,
+    )
+    REVOCATION_POLL_INTERVAL: float | None = _setting(
+        1.0,
+        "Seconds (or a `timedelta`) within which a process learns which sessions ended elsewhere. "
+        "0: ask at every request. None: never.",
+        values.optional(values.seconds),
+    )
+    REVOCATION_MAX_STALENESS: float = _setting(
+        60.0,
+        "Seconds (or a `timedelta`) for which a process goes on when it cannot learn it; then 503.",
+        values.seconds,
     )
     ADOPT_TOKENS_UNTIL: float = _setting(
         0.0,
@@ -182,8 +198,19 @@ def current() -> Settings:
     Raises:
         ImproperlyConfigured: see `parse`.
     """
-    signet = getattr(django_settings, "SIGNET", None) or {}
-    return parse(signet, getattr(django_settings, "SIMPLE_JWT", None) or {})
+    return parse(given("SIGNET"), given("SIMPLE_JWT"))
+
+
+def given(name: str) -> Mapping[str, Any]:
+    """Return one of the two dicts as the project wrote it; empty if it did not.
+
+    Raises:
+        ImproperlyConfigured: it is no dict.
+    """
+    found = getattr(django_settings, name, None) or {}
+    if not isinstance(found, Mapping):
+        raise ImproperlyConfigured(f"{name} must be a dict")
+    return found
 
 
 def secrets() -> Sequence[str | bytes]:

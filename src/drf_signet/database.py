@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.db import OperationalError, connections
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from .errors import Busy
@@ -38,6 +39,23 @@ def in_transaction(using: str) -> bool:
     return connections[using].in_atomic_block
 
 
+def read_committed(rows: QuerySet[Any, T], *, using: str) -> list[T]:
+    """Fetch rows as they are committed by now, whatever transaction the caller is in.
+
+    A transaction above READ COMMITTED shows the past, and a broken one nothing: then they are read
+    over a connection of their own.
+    """
+    shared = connections[using]
+    if not shared.in_atomic_block or not (shared.needs_rollback or _shows_the_past(shared)):
+        return list(rows.using(using))
+    own = shared.copy()
+    try:
+        compiler = rows.query.get_compiler(connection=own)
+        return list(compiler.results_iter(tuple_expected=True))
+    finally:
+        own.close()
+
+
 def retried(statement: Callable[[], T], *, using: str) -> T:
     """Run a statement that commits alone, again after a conflict with another transaction.
 
@@ -57,6 +75,13 @@ def retried(statement: Callable[[], T], *, using: str) -> T:
                 raise Busy from error
         time.sleep(random.random() * 0.005 * 2**attempt)  # noqa: S311 - jitter, no secret
         attempt += 1
+
+
+def _shows_the_past(connection: Any) -> bool:
+    # On SQLite, which cannot tell, a transaction is as short as the one request that holds it.
+    level = getattr(connection, "isolation_level", None)
+    name = str(getattr(level, "name", level)).replace("_", " ").lower()
+    return connection.vendor != "sqlite" and name not in ("read committed", "read uncommitted")
 
 
 def _is_conflict(error: OperationalError) -> bool:

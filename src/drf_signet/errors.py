@@ -108,5 +108,9 @@ class MalformedHeader(SignetError):
     """The request carries more than one credential (RFC 6750 §2: one method per request)."""
 
 
+class RevocationUnknown(SignetError):
+    """Whether the session has ended cannot be found out now: an outage, not bad credentials."""
+
+
 class Busy(SignetError):
     """The database kept refusing a conflicting write; nothing was changed, try again."""

@@ -8,17 +8,18 @@ rolls the request's transaction back when a view raises, and the end of a sessio
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import authenticate, user_logged_in, user_logged_out
 from django.db import router
 from django.dispatch import Signal
 from django.http import HttpRequest
 
 from . import adoption, clients, rotation, runtime, sessions, tokens, users
-from .claims import REFRESH, Claims
+from .claims import ACCESS, Claims
 from .database import retried
 from .errors import (
     CredentialsRefused,
@@ -32,6 +33,7 @@ from .models import EndReason, Session, Transport
 from .rotation import Presented, Rotation, Verdict
 from .signals import refresh_reused, send_after_commit, session_opened, session_refreshed
 from .tokens import TokenPair
+from .transports import bearer
 
 logger = logging.getLogger("drf_signet")
 
@@ -89,6 +91,50 @@ def issue(
     return pair
 
 
+def authenticate_request(
+    request: HttpRequest, load: Callable[..., Any], *arguments: Any
+) -> tuple[Any, Claims] | None:
+    """Return (user, claims) for the access token of a request; None if it carries none.
+
+    No statement, but for the feed's once per interval, and `load` where the user is loaded now.
+
+    Args:
+        load: called with the claims and the arguments, returns the user, or raises.
+
+    Raises:
+        SignetError: the request carries more than one token, or a bad one; or nobody can tell.
+    """
+    claims = _signed_claims(request)
+    if claims is None:
+        return None
+    tokens.check_alive(claims)
+    return users.named_by(claims, load, *arguments), claims
+
+
+async def aauthenticate_request(
+    request: HttpRequest, load: Callable[[Claims], Any]
+) -> tuple[Any, Claims] | None:
+    """As `authenticate_request`; in a thread only while a database is asked."""
+    claims = _signed_claims(request)
+    if claims is None:
+        return None
+    current = runtime.current()
+    due = current.feed.is_due()  # decided once: a moment later it may be, on the event loop
+    await _off_loop(tokens.check_alive, claims, ask=due, hop=due)
+    return await _off_loop(users.named_by, claims, load, hop=not current.users_are_lazy), claims
+
+
+def _signed_claims(request: HttpRequest) -> Claims | None:
+    # The token's text is a local of this frame alone: what fails later does not report it.
+    raw = bearer.read(request)
+    return None if raw is None else tokens.verify_access(raw, now=runtime.now())
+
+
+async def _off_loop(step: Callable[..., Any], *args: Any, hop: bool, **kwargs: Any) -> Any:
+    """Run a step; in a thread if it may wait for a database."""
+    return await sync_to_async(step)(*args, **kwargs) if hop else step(*args, **kwargs)
+
+
 def refresh(raw: object, request: HttpRequest | None = None) -> TokenPair | SignetError:
     """Trade a refresh token for new tokens; safe to repeat within the grace period.
 
@@ -118,7 +164,9 @@ def verify(raw: object) -> Claims:
     """
     now = runtime.now()
     claims = tokens.verify_either(raw, now=now)
-    if claims.token_type == REFRESH and not rotation.check(_presented(claims, now=now)):
+    if claims.token_type == ACCESS:
+        tokens.check_alive(claims)
+    elif not rotation.check(_presented(claims, now=now)):
         raise SessionEnded
     return claims
 
@@ -206,9 +254,10 @@ def _announce(
 def _say_logged_in(user: Any, request: HttpRequest) -> None:
     # Before the session is written, since what a receiver raises must leave none behind. Django's
     # own writes `last_login`, and may meet another login's of the same user.
-    say = partial(user_logged_in.send, sender=type(user), request=request, user=user)
-    retried(say, using=router.db_for_write(type(user), instance=user))
+    say = partial(user_logged_in.send, sender=user._meta.model, request=request, user=user)
+    retried(say, using=router.db_for_write(user._meta.model, instance=user))
 
 
 def _say_logged_out(user: Any, request: HttpRequest | None) -> None:
-    user_logged_out.send(sender=type(user), request=request, user=user)
+    sender = type(user) if user is None else user._meta.model  # not the class of a lazy user
+    user_logged_out.send(sender=sender, request=request, user=user)

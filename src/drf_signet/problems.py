@@ -24,6 +24,7 @@ from .errors import (
     Busy,
     CredentialsRefused,
     MalformedHeader,
+    RevocationUnknown,
     SignetError,
     TokenError,
     UserInactive,
@@ -75,6 +76,18 @@ class ServiceBusy(APIException):
     wait = RETRY_AFTER
 
 
+class ServiceUnavailable(APIException):
+    """The database cannot be asked which sessions have ended: an outage, not bad credentials."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "service_unavailable"
+    default_detail = {  # noqa: RUF012
+        "detail": _("Sessions cannot be checked now; try again"),
+        "code": default_code,
+    }
+    wait = RETRY_AFTER
+
+
 def translate(error: SignetError) -> APIException:
     """Return the answer to an error of a token endpoint.
 
@@ -93,6 +106,8 @@ def translate(error: SignetError) -> APIException:
         return BadAuthorizationHeader()
     if isinstance(error, Busy):
         return ServiceBusy()
+    if isinstance(error, RevocationUnknown):
+        return ServiceUnavailable()
     raise error
 
 

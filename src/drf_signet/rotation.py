@@ -151,7 +151,12 @@ def _read(presented: Presented, *, again: bool) -> Session | None:
 
 def _advance(session: Session, *, to: int) -> bool:
     using = sessions.write_database()
-    as_read = sessions.written().filter(pk=session.pk, generation=session.generation, end_reason="")
+    as_read = sessions.written().filter(
+        pk=session.pk,
+        generation=session.generation,
+        end_reason="",
+        password_stamp=session.password_stamp,  # which a new hash of the same password may renew
+    )
     stamp = sessions.password_stamp(session.user)  # renewed, should it have counted as a fallback
     advanced = retried(
         lambda: as_read.update(generation=to, refreshed_at=DbNow(), password_stamp=stamp),

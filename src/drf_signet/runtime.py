@@ -9,17 +9,20 @@ import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from . import conf
+from . import conf, revocation
 from .claims import Rules
 from .codec import Codec
 from .conf import Settings
 from .errors import UnusableKey
 from .keys import ALGORITHMS, Key, KeyRing
+from .revocation import DatabaseSource, Feed
 from .subjects import Subject
 from .values import RingEntry
+from .verified import VerifiedTokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +30,14 @@ class Runtime:
     """Settings, and what was made of them."""
 
     settings: Settings
+    user_model: type[Any]
+    users_are_lazy: bool
     subject: Subject
     rules: Rules
     codec: Codec
+    verified: VerifiedTokens
+    feed: Feed
+    reach: float
 
 
 @functools.cache
@@ -41,7 +49,8 @@ def current() -> Runtime:
         UnusableKey: a configured key is.
     """
     settings = conf.current()
-    subject = Subject.of(get_user_model(), settings.USER_ID_FIELD)
+    user_model = get_user_model()
+    subject = Subject.of(user_model, settings.USER_ID_FIELD)
     rules = Rules(
         user_key=subject.key,
         user_id_claim=settings.USER_ID_CLAIM,
@@ -50,11 +59,33 @@ def current() -> Runtime:
         leeway=settings.LEEWAY,
         adopt_until=settings.ADOPT_TOKENS_UNTIL,
     )
-    codec = Codec(key_ring(settings))
-    return Runtime(settings=settings, subject=subject, rules=rules, codec=codec)
+    reach = revocation.reach(
+        access_lifetime=settings.ACCESS_TOKEN_LIFETIME.total_seconds(), leeway=settings.LEEWAY
+    )
+    return Runtime(
+        settings=settings,
+        user_model=user_model,
+        # Only by its primary key can a user be told apart without the row.
+        users_are_lazy=settings.USER_LOADING == "lazy" and subject.name == "pk",
+        subject=subject,
+        rules=rules,
+        codec=Codec(key_ring(settings)),
+        verified=VerifiedTokens(),
+        feed=_feed(settings, reach),
+        reach=reach,
+    )
 
 
 conf.forget_on_change(current, also=frozenset({"AUTH_USER_MODEL"}))
+
+
+def _feed(settings: Settings, reach: float) -> Feed:
+    return Feed(
+        DatabaseSource(),
+        interval=settings.REVOCATION_POLL_INTERVAL,
+        max_staleness=settings.REVOCATION_MAX_STALENESS,
+        reach=reach,
+    )
 
 
 def now() -> float:

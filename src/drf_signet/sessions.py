@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import IntegrityError, router, transaction
 
+from . import conf, revocation
 from .database import DbNow, in_transaction, retried
 from .models import EndReason, Session, SessionQuerySet, Transport
 from .signals import send_after_commit, session_ended
@@ -119,20 +120,39 @@ def end(session_id: uuid.UUID, *, user_id: Any, reason: str) -> bool:
     return _end([(session_id, user_id)], reason) == 1
 
 
-def end_all(user: Any, *, reason: str, keep: uuid.UUID | None = None) -> int:
-    """End all sessions of a user that are alive now, but for `keep`; return how many were found.
+def end_all(
+    user: Any, *, reason: str, keep: uuid.UUID | None = None, unless: Sequence[str] = ()
+) -> int:
+    """End all sessions of a user that are alive now; return how many were found.
 
-    Two statements. A login that comes after the first of them is not touched.
+    Two statements, or one if there are none. A login that comes after the first is not touched.
+
+    Args:
+        keep: a session that goes on.
+        unless: password stamps whose sessions go on.
 
     Raises:
         Busy: the database kept refusing.
     """
     alive = written().filter(user=user, end_reason="")
     ending = alive.exclude(pk=keep) if keep else alive
+    if unless:
+        ending = ending.exclude(password_stamp__in=unless)
     found = _fetch(ending.values_list("id", "user_id"))
     for start in range(0, len(found), BATCH):
         _end(found[start : start + BATCH], reason)
     return len(found)
+
+
+def expect_deletion(user: Any) -> None:
+    """Let this process know of the ends that a user's deletion will bring, at its commit.
+
+    One SELECT. The rows are changed by `drf_signet.models.END_SESSIONS`, which tells other
+    processes.
+    """
+    alive = written().filter(user=user, end_reason="")
+    if found := list(alive.values_list("id", flat=True)):
+        _tell_feed(found, write_database())
 
 
 def clear_expired(*, now: float, leeway: float = 0) -> int:
@@ -148,6 +168,32 @@ def clear_expired(*, now: float, leeway: float = 0) -> int:
     while ids := _fetch(expired.order_by("expires_at").values_list("id", flat=True)[:BATCH]):
         deleted += retried(partial(_delete, ids), using=using)
     return deleted
+
+
+def carry_over(user: Any, stored: Any) -> bool:
+    """Let sessions survive that the same password is hashed anew: user and stamps, both or neither.
+
+    Return whether that was done: not if the user's password is another than `stored` by now.
+
+    Args:
+        user: with the new hash, about to be saved.
+        stored: the same user as it is in the database.
+
+    Raises:
+        Busy: the database kept refusing; neither was changed.
+    """
+    using = write_database()
+    as_stored = type(stored)._base_manager.using(using).filter(pk=user.pk, password=stored.password)
+    stamped = written().filter(user=user, password_stamp__in=password_stamps(stored))
+
+    @transaction.atomic(using=using)
+    def carry() -> bool:
+        if not as_stored.update(password=user.password):
+            return False
+        stamped.update(password_stamp=password_stamp(user))
+        return True
+
+    return retried(carry, using=using)
 
 
 def password_stamp(user: Any) -> str:
@@ -187,6 +233,8 @@ def _end(found: Sequence[tuple[uuid.UUID, Any]], reason: str) -> int:
     using = write_database()
     alive = written().filter(pk__in=sorted(session_id for session_id, _ in found), end_reason="")
     ended = retried(lambda: alive.update(ended_at=DbNow(), end_reason=reason), using=using)
+    if ended:
+        _tell_feed([session_id for session_id, _ in found], using)
     for session_id, user_id in found if ended else ():
         send_after_commit(
             session_ended,
@@ -197,6 +245,29 @@ def _end(found: Sequence[tuple[uuid.UUID, Any]], reason: str) -> int:
             reason=reason,
         )
     return ended
+
+
+def _tell_feed(ended: Sequence[uuid.UUID], using: str) -> None:
+    """Let this process know at once, and the others within an interval of the commit."""
+    if in_transaction(using) and not revocation.own_endings.alone:
+        transaction.on_commit(partial(_confirm, ended, using), using=using, robust=True)
+    else:
+        _mark(ended)
+
+
+def _confirm(ended: Sequence[uuid.UUID], using: str) -> None:
+    """Stamp the ends again: the feed looks back from now, and the commit may have come late."""
+    _mark(ended)
+    rows = written().filter(pk__in=sorted(ended), ended_at__isnull=False)
+    retried(lambda: rows.update(ended_at=DbNow()), using=using)
+
+
+def _mark(ended: Sequence[uuid.UUID]) -> None:
+    settings = conf.current()
+    keep = revocation.reach(
+        access_lifetime=settings.ACCESS_TOKEN_LIFETIME.total_seconds(), leeway=settings.LEEWAY
+    )
+    revocation.own_endings.mark(ended, keep=keep)
 
 
 def _delete(ids: Sequence[uuid.UUID]) -> int:

@@ -61,7 +61,7 @@ class Counter:
         return period - elapsed + period * (1 - (limit - 1) / count)
 
     def _bucket(self, offset: int) -> str:
-        return f"signet:login:{self.key}:{int(self.now // self.rate.period) + offset}"
+        return f"{self.key}:{int(self.now // self.rate.period) + offset}"
 
 
 class LoginThrottle:
@@ -70,6 +70,9 @@ class LoginThrottle:
     Args:
         timer: the clock, in POSIX seconds.
     """
+
+    #: Before every key in the cache.
+    namespace = "signet:login"
 
     def __init__(self, timer: Callable[[], float] = time.time) -> None:
         self._timer = timer
@@ -102,9 +105,14 @@ class LoginThrottle:
             return
         address, now = clients.network(request), self._timer()
         if rates.address:
-            yield Counter(key=_digest(address), rate=rates.address, now=now)
+            yield Counter(key=self._key(address), rate=rates.address, now=now)
         if rates.username:
-            yield Counter(key=_digest(address, _folded(username)), rate=rates.username, now=now)
+            counted = self._key(address, _folded(username))
+            yield Counter(key=counted, rate=rates.username, now=now)
+
+    def _key(self, *parts: str) -> str:
+        digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return f"{self.namespace}:{digest[:32]}"
 
 
 def _give_back(counters: list[Counter]) -> None:
@@ -116,7 +124,3 @@ def _folded(name: str) -> str:
     """Return a name without case and accents: MariaDB takes `vitor` for `VÍTOR`."""
     letters = unicodedata.normalize("NFKD", name)
     return "".join(one for one in letters if not unicodedata.combining(one)).casefold()
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

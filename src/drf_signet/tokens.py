@@ -9,7 +9,9 @@ from typing import Any
 
 from . import claims, runtime
 from .claims import Claims, Grant
+from .errors import InvalidClaim, SessionEnded
 from .models import Session
+from .revocation import MARGIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +70,39 @@ def mint_pair(
 
 
 def verify_access(raw: object, *, now: float) -> Claims:
-    """Return the claims of an access token. No database.
+    """Return the claims of an access token. No database; a token seen before is not read again.
 
     Raises:
         TokenError: it is not a valid access token; the subclass says why.
     """
-    return _verify(raw, claims.ACCESS, now)
+    verified = runtime.current().verified
+    if isinstance(raw, str) and (found := verified.get(raw, now=now)):
+        return found
+    found = _verify(raw, claims.ACCESS, now)
+    if isinstance(raw, str) and found.sid is not None:  # tokens of old have a last day
+        verified.put(raw, found)
+    return found
+
+
+def check_alive(claims: Claims, *, ask: bool = True) -> None:
+    """Check that the session of an access token has not ended, as far as this process knows.
+
+    Args:
+        ask: whether the feed may ask a database.
+
+    Raises:
+        SessionEnded: it has.
+        InvalidClaim: the token outlives what the feed remembers, so nobody could tell.
+        RevocationUnknown: the feed is too old.
+    """
+    if claims.sid is None:
+        return
+    current = runtime.current()
+    # From `iat`, not from now: else it would be accepted again once its end is forgotten.
+    if claims.expires_at - claims["iat"] > current.reach - MARGIN:
+        raise InvalidClaim("exp")
+    if current.feed.has_ended(claims.sid, ask=ask):
+        raise SessionEnded
 
 
 def verify_refresh(raw: object, *, now: float) -> Claims:

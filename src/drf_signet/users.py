@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -10,11 +11,25 @@ from django.db.models import QuerySet
 from . import runtime
 from .claims import Claims
 from .errors import SessionEnded, UserInactive
+from .lazyuser import lazy_user
 
 
 def all_users() -> QuerySet[Any]:
     """Return the users that a token may name, by the user model's default manager."""
     return get_user_model()._default_manager.all()
+
+
+def named_by(claims: Claims, load: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the user that an access token names: lazy, if the settings and the claim allow it.
+
+    Args:
+        load: loads and checks the user; called with the claims and the arguments, now or when more
+            than the key is asked for.
+    """
+    current = runtime.current()
+    if current.users_are_lazy:
+        return lazy_user(current.user_model, claims.user_key, load, claims, *arguments)
+    return load(claims, *arguments)
 
 
 def load(claims: Claims, users: QuerySet[Any]) -> Any:

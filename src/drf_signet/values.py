@@ -18,8 +18,8 @@ from .keys import ALGORITHMS, Material
 
 T = TypeVar("T")
 
-_RATE = re.compile(r"([1-9][0-9]*)/([smhd])[a-z]*")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_RATE = re.compile(r"([1-9][0-9]*)/(s|sec|second|m|min|minute|h|hour|d|day)")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # by the first letter of the word
 
 
 class RingEntry(TypedDict):
@@ -115,6 +115,17 @@ def some_texts(value: Any) -> tuple[str, ...]:
     return found
 
 
+def one_of(*choices: str) -> Callable[[Any], str]:
+    """Return the parser that takes one of these texts."""
+
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"it must be one of {', '.join(map(repr, choices))}")
+        return str(value)
+
+    return parse
+
+
 def algorithm(value: Any) -> str:
     """Take the name of a JWS algorithm that is known here."""
     if not isinstance(value, str) or value not in ALGORITHMS:
@@ -177,4 +188,4 @@ def _rate(value: Any) -> Rate:
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if not match:
         raise ValueError(f'{value!r} is not a rate such as "10/min"')
-    return Rate(limit=int(match[1]), period=_SECONDS[match[2]])
+    return Rate(limit=int(match[1]), period=_SECONDS[match[2][0]])

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from rest_framework.test import APIClient
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIClient, APIRequestFactory
+from rest_framework.views import APIView
 
 from drf_signet import Session, TokenPair, flows, issue
+from drf_signet.authentication import JWTAuthentication
 from drf_signet.testing import token_for
 from tests.conftest import PASSWORD
 from tests.docs.pages import ROOT, table
 
-FIGURES = {row["what"]: row["figure"] for row in table(ROOT / "README.md", "Measured")}
+ROWS = table(ROOT / "README.md", "Measured")
+FIGURES = {row["what"]: row["figure"] for row in ROWS}
 STATEMENTS = "SQL statements: "
 
 Act = Callable[[Any, APIClient, Any], Callable[[], Any]]
@@ -70,6 +76,26 @@ def request(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
     return lambda: hello(client, token, 200)
 
 
+class NameView(APIView):
+    """Answers with what only the user's row knows."""
+
+    authentication_classes = (JWTAuthentication,)
+    permission_classes = (IsAuthenticated,)
+
+    def get(self, request: Request) -> Response:
+        return Response({"name": request.user.get_username()})
+
+
+def request_that_reads(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
+    headers = {"authorization": f"Bearer {token_for(user)}"}
+    request = APIRequestFactory().get("/", headers=headers)
+
+    def call() -> None:
+        assert NameView.as_view()(request).data == {"name": user.username}
+
+    return call
+
+
 def refused(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
     token = token_for(user)
     bad = [token[:-2], "x", token_for(user, expired=True), token_for(user, token_type="refresh")]
@@ -93,6 +119,7 @@ ACTS: dict[str, Act] = {
     "verify an access token": verify_access,
     "verify a refresh token": verify_refresh,
     "request with an access token": request,
+    "request with an access token, whose view reads the user": request_that_reads,
     "request or refresh with a forged, malformed or expired token": refused,
 }
 
@@ -108,6 +135,13 @@ def test_statements_are_as_many_as_the_readme_says(what, user, client, settings)
     with CaptureQueriesContext(connection) as captured:
         act()
     assert str(len(captured)) == FIGURES[STATEMENTS + what], captured.captured_queries
+
+
+@pytest.mark.parametrize("shown_by", sorted({row["shown by"] for row in ROWS} - {"the same"}))
+def test_the_tests_that_measure_are_there(shown_by):
+    for one in shown_by.split(", "):
+        file, _, name = one.strip("`").partition("::")
+        assert f"def {name or 'test_'}" in (ROOT / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.django_db

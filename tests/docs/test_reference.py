@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.dispatch import Signal
 from rest_framework.test import APIClient
 
@@ -24,11 +25,14 @@ from drf_signet import (
     issue,
     keys,
     problems,
+    revocation,
+    runtime,
     serializers,
     sessions,
     signals,
     strictjson,
     urls,
+    verified,
     views,
 )
 from drf_signet.errors import SignetError, TokenError
@@ -162,6 +166,10 @@ def test_every_error_of_the_code_is_in_the_table_of_reasons():
             assert row["status and `code`"] == said
 
 
+def fail(*statement: Any) -> Any:
+    raise OperationalError
+
+
 class Provoked:
     """Requests that are answered with an error, one for each row of the table."""
 
@@ -207,10 +215,9 @@ class Provoked:
         return self.refresh(old)
 
     def user_inactive(self):
-        token = token_for(self.user)
-        self.user.is_active = False
-        self.user.save()
-        return self.hello(token)
+        token = token_for(self.user, token_type="refresh")
+        type(self.user).objects.update(is_active=False)  # saved, it would end the session
+        return self.refresh(token)
 
     def not_found(self):
         return auth_client(self.user).delete("/api/token/sessions/4711/")
@@ -232,6 +239,13 @@ class Provoked:
         self.settings.SIGNET = {"LOGIN_THROTTLE": {"username": "1/day"}}
         assert self.no_active_account().status_code == 401
         return self.no_active_account()
+
+    def service_unavailable(self):
+        revocation.own_endings.alone = False  # the fixture of every test says how it was
+        runtime.current.cache_clear()
+        token = token_for(self.user)
+        with connection.execute_wrapper(fail):
+            return self.hello(token)
 
     def hello(self, token: str) -> Any:
         return self.client.get("/hello/", HTTP_AUTHORIZATION=f"Bearer {token}")
@@ -356,9 +370,15 @@ def test_the_command_prints_what_its_page_shows(db, capsys):
         ("concepts/tokens.md", f"at most {strictjson.MAX_DEPTH} deep"),
         ("concepts/tokens.md", f"at most {claims.MAX_LIFETIME // 86400} days away"),
         ("concepts/sessions.md", "After five lost races"),
+        ("concepts/protected.md", f"up to {verified.CAPACITY} tokens"),
+        ("concepts/protected.md", f"and {revocation.OVERLAP:g} seconds more"),
+        ("concepts/protected.md", f"one every {revocation.FULL_EVERY:g} seconds"),
+        ("concepts/protected.md", f"{conf.Settings.REVOCATION_MAX_STALENESS:g} seconds, and asks"),
     ],
 )
 def test_limits_are_said_as_they_are(page, said):
     assert said in " ".join((DOCS / page).read_text(encoding="utf-8").split())
     assert (timedelta(hours=2), 1000) == (sessions.KEPT_AFTER_END, sessions.BATCH)
     assert database.ATTEMPTS == 5
+    assert (revocation.LEAST_LIFETIME, revocation.MARGIN, revocation.WAIT) == (3600, 60, 0.25)
+    assert conf.Settings.REVOCATION_POLL_INTERVAL == 1

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings as django_settings
@@ -28,11 +29,15 @@ from django.core import checks
 from django.core.management import get_commands
 from django.db import transaction
 from django.dispatch import Signal
-from django.test import Client, RequestFactory, TestCase, override_settings
+from django.http import JsonResponse
+from django.test import AsyncClient, Client, RequestFactory, TestCase, override_settings
+from django.urls import path
 from django.utils.module_loading import import_string
 
 from drf_signet import (
     conf,
+    end,
+    issue,
     refresh_reused,
     runtime,
     session_ended,
@@ -43,16 +48,23 @@ from drf_signet import (
 from tests.docs.pages import DOCS, Block, blocks
 
 PAGES = {
-    path.relative_to(DOCS).as_posix(): path
-    for path in sorted(DOCS.rglob("*.md"))
-    if path.name != "tutorial.md" and any(block.language == "python" for block in blocks(path))
+    page.relative_to(DOCS).as_posix(): page
+    for page in sorted(DOCS.rglob("*.md"))
+    if page.name != "tutorial.md" and any(block.language == "python" for block in blocks(page))
 }
 SETTINGS = "mysite/settings.py"
 
 #: What a block of settings may set; each is in force for what follows on its page, but for those
 #: of which a test process has only one.
 IN_FORCE = frozenset(
-    {"SIGNET", "SIMPLE_JWT", "REST_FRAMEWORK", "SECRET_KEY", "SECRET_KEY_FALLBACKS"}
+    {
+        "MIDDLEWARE",
+        "REST_FRAMEWORK",
+        "SECRET_KEY",
+        "SECRET_KEY_FALLBACKS",
+        "SIGNET",
+        "SIMPLE_JWT",
+    }
 )
 SIGNALS = (session_opened, session_refreshed, session_ended, refresh_reused)
 
@@ -165,7 +177,10 @@ def _run(case: type[TestCase]) -> None:
     for name in names:
         test = case(name)
         test.client = Client()
-        _test(lambda test, name: (test.setUp(), getattr(test, name)()), test=test, name=name)
+        try:
+            _test(lambda test, name: (test.setUp(), getattr(test, name)()), test=test, name=name)
+        finally:
+            test.doCleanups()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -212,7 +227,7 @@ def test_the_login_serializer_hands_its_field_to_the_backend(run_page):
 def test_receivers_of_the_pages_do_what_they_are_for(
     run_page, user, caplog, mailoutbox, django_capture_on_commit_callbacks
 ):
-    from drf_signet import Session, issue
+    from drf_signet import Session
 
     user.email = "vitor@example.com"
     user.save()
@@ -237,6 +252,42 @@ def test_receivers_of_the_pages_do_what_they_are_for(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
+def test_plain_views_know_who_sends_a_token(run_page, user):
+    page = run_page("howto/plain-django.md")
+    pair = issue(user)
+    headers = {"Authorization": f"Bearer {pair.access}"}
+    hello = {"message": f"Hello, {user.username}!"}
+    get = async_to_sync(AsyncClient().get)
+    assert Client().get("/plain/", headers=headers).json() == hello
+    assert get("/plain/", headers=headers).json() == hello
+    assert Client().get("/async/", headers=headers).json() == hello
+    assert get("/async/", headers=headers).json() == hello
+    assert Client().get("/plain/").status_code == 302
+    assert get("/async/").status_code == 401
+
+    end(pair.session)
+    assert Client().get("/plain/", headers=headers).status_code == 401
+    refresh = {"refresh": issue(user).refresh}
+    assert Client().post("/api/token/refresh/", refresh, headers=headers).status_code == 200
+    assert page.modules["mysite.urls"]
+
+
+def test_the_decorator_of_the_page_takes_nothing_but_a_token(run_page, user):
+    page = run_page("howto/plain-django.md")
+
+    def who(request):
+        return JsonResponse({"pk": request.user.pk})
+
+    view = page.modules["mysite.tokens"].token_required(who)
+    page.overrides.enter_context(override_settings(ROOT_URLCONF=(path("who/", view),)))
+    cautious = Client(enforce_csrf_checks=True)
+    cautious.force_login(user)
+    refused = cautious.post("/who/")
+    assert (refused.status_code, refused["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+    headers = {"Authorization": f"Bearer {issue(user).access}"}
+    assert cautious.post("/who/", headers=headers).json() == {"pk": user.pk}
+
+
 def test_a_database_that_is_away_is_503_with_the_handler_of_the_page(run_page):
     from django.db import OperationalError
 
@@ -249,8 +300,8 @@ def test_a_database_that_is_away_is_503_with_the_handler_of_the_page(run_page):
 def test_commands_of_the_pages_exist():
     lines = [
         line
-        for path in DOCS.rglob("*.md")
-        for block in blocks(path)
+        for page in DOCS.rglob("*.md")
+        for block in blocks(page)
         for line in block.text.splitlines()
         if "manage.py " in line
     ]

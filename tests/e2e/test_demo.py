@@ -73,11 +73,13 @@ def read_terminal(descriptor: int) -> Iterator[bytes]:
 
 def test_the_printed_curl_lines_work_when_pasted(demo: Example, tmp_path: Path) -> None:
     text = paste(printed(demo, "curl"), tmp_path)
-    pair, hello, refreshed, logged_out, refused = text.splitlines()
+    pair, hello, refreshed, logged_out, hello_again, refused = text.splitlines()
     assert json.loads(pair).keys() == {"access", "refresh"}
     assert hello == '{"message":"Hello, World!"} 200'
     assert re.fullmatch(r'\{"access":"[\w.-]+"\} 200', refreshed)
     assert logged_out == " 204"
+    assert '"reason":"ended"' in hello_again
+    assert hello_again.endswith(" 401")
     assert '"code":"token_not_valid"' in refused
     assert refused.endswith(" 401")
 
@@ -85,12 +87,14 @@ def test_the_printed_curl_lines_work_when_pasted(demo: Example, tmp_path: Path) 
 def test_the_printed_httpie_lines_work_when_pasted(demo: Example, tmp_path: Path) -> None:
     pair, *answers = paste(printed(demo, "HTTPie"), tmp_path).split("HTTP/1.1 ")
     assert json.loads(pair).keys() == {"access", "refresh"}
-    hello, refreshed, logged_out, refused = answers
+    hello, refreshed, logged_out, hello_again, refused = answers
     assert hello.startswith("200 OK")
     assert '"message": "Hello, World!"' in hello
     assert refreshed.startswith("200 OK")
     assert '"access": "' in refreshed
     assert logged_out.startswith("204 No Content")
+    assert hello_again.startswith("401 Unauthorized")
+    assert '"reason": "ended"' in hello_again
     assert refused.startswith("401 Unauthorized")
     assert '"code": "token_not_valid"' in refused
 

@@ -20,7 +20,7 @@ from .crew import SNAPSHOT, VENDOR, Act, Crew
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CLIENTS = 8
-ROUNDS = 20
+ROUNDS = 10
 
 #: Where a loser's transaction cannot go on, and has to be tried again as a whole.
 GIVES_UP = {

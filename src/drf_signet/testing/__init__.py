@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rest_framework.test import APIClient
 
-from drf_signet import runtime, sessions, tokens
+from drf_signet import revocation, runtime, sessions, tokens
+from drf_signet.throttling import LoginThrottle
 from drf_signet.transports import bearer
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Let neither other processes nor the clock into a test.
+
+    Inside, the revocation feed asks nothing (so the number of SQL statements does not depend on
+    when the last question was), a session that this process ends is refused at once, also inside
+    the transaction of a `TestCase`, and failed logins are counted from zero. The fixtures of
+    `drf_signet.testing.pytest` do this for every test.
+    """
+    before = revocation.own_endings.alone, LoginThrottle.namespace
+    revocation.own_endings.alone, LoginThrottle.namespace = True, f"signet:{uuid.uuid4().hex}"
+    try:
+        yield
+    finally:
+        revocation.own_endings.alone, LoginThrottle.namespace = before
 
 
 def auth_client(user: Any, *, claims: Mapping[str, Any] | None = None) -> APIClient:

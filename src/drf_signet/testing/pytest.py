@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from . import auth_client as _auth_client
+from . import deterministic
 from . import token_for as _token_for
+
+
+@pytest.fixture(autouse=True)
+def signet_deterministic():  # type: ignore[no-untyped-def]
+    """Run every test inside `drf_signet.testing.deterministic`."""
+    with deterministic():
+        yield
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from django.http import HttpRequest
 
@@ -20,18 +21,11 @@ def read(request: HttpRequest) -> str | None:
             commas).
     """
     settings = runtime.current().settings
-    header = request.META.get(settings.AUTH_HEADER_NAME)
-    if not isinstance(header, str) or not header.strip():
-        return None
-    schemes = "|".join(map(re.escape, settings.AUTH_HEADER_TYPES))
-    if re.search(rf",\s*(?:{schemes})(?:\s|,|$)", header, re.IGNORECASE):
-        raise MalformedHeader
-    scheme, _, token = header.strip().partition(" ")
-    if not re.fullmatch(schemes, scheme, re.IGNORECASE):
-        return None
-    if len(token.split()) > 1 or "," in token:
-        raise MalformedHeader
-    return token.strip()
+    header: str = request.META.get(settings.AUTH_HEADER_NAME, "")
+    scheme, _, token = header.partition(" ")
+    if scheme in settings.AUTH_HEADER_TYPES and "," not in token and token.split() == [token]:
+        return token  # as nearly every client writes it
+    return _read_closely(header.strip(), settings.AUTH_HEADER_TYPES)
 
 
 def challenge(*, error: str | None = None) -> str:
@@ -42,3 +36,15 @@ def challenge(*, error: str | None = None) -> str:
     """
     scheme = runtime.current().settings.AUTH_HEADER_TYPES[0]
     return f'{scheme} realm="api"' + (f', error="{error}"' if error else "")
+
+
+def _read_closely(header: str, types: Sequence[str]) -> str | None:
+    schemes = "|".join(map(re.escape, types))
+    if re.search(rf",\s*(?:{schemes})(?:\s|,|$)", header, re.IGNORECASE):
+        raise MalformedHeader
+    scheme, _, token = header.partition(" ")
+    if not re.fullmatch(schemes, scheme, re.IGNORECASE):
+        return None
+    if len(token.split()) > 1 or "," in token:
+        raise MalformedHeader
+    return token.strip()

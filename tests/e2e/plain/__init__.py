@@ -1,0 +1,1 @@
+"""The example's project with views outside REST framework, each answer with its process's name."""
