@@ -1,0 +1,83 @@
+"""The command: `python -m benchmarks [--quick] [SCENARIO...]`; see `make bench`.
+
+A complete run writes `docs/benchmarks.md` with its charts. A partial or quick one prints its table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from . import machine, page
+from .lab import Lab
+from .processes import ROOT
+from .scenarios import SCENARIOS
+
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def main() -> int:
+    """Run what the command line asks for; fail if a row lacks its explanation."""
+    options = _options()
+    if options.page:
+        return page.write(json.loads((RESULTS / "run.json").read_text()))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started and made goes too
+    started = time.monotonic()
+    run: dict[str, Any] = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "quick": options.quick,
+        "scenarios": {},
+    }
+    with Lab(quick=options.quick) as lab:
+        run["machine"] = machine.describe() | {"PostgreSQL": lab.databases.version()}
+        for name in options.scenarios or SCENARIOS:
+            run["scenarios"][name] = _measure(lab, name)
+            run["minutes"] = (time.monotonic() - started) / 60
+            _keep(run)
+    if options.quick or options.scenarios:
+        print(page.table_(run))
+        return 0
+    return page.write(run)
+
+
+def _measure(lab: Lab, name: str) -> dict[str, Any]:
+    lab.say(name)
+    load, started = machine.load_average(), time.monotonic()
+    raw = SCENARIOS[name].measure(lab)
+    return {"load_before": load, "seconds": time.monotonic() - started, "raw": raw}
+
+
+def _keep(run: dict[str, Any]) -> None:
+    """Write the raw results so far as JSON; git ignores them."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / ".gitignore").write_text("*\n")
+    name = (
+        "quick" if run["quick"] else "run" if len(run["scenarios"]) == len(SCENARIOS) else "partial"
+    )
+    (RESULTS / f"{name}.json").write_text(json.dumps(run, indent=1))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        default=bool(os.environ.get("BENCH_QUICK")),
+        help="a smoke run, as with BENCH_QUICK=1: every step, no figures",
+    )
+    parser.add_argument("--page", action="store_true", help="write the last run's page again")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    options = parser.parse_args()
+    if unknown := set(options.scenarios) - SCENARIOS.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(SCENARIOS)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

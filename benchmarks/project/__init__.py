@@ -1,0 +1,1 @@
+"""The Django project that every stack is served by: same settings, same views, same database."""
