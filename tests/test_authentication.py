@@ -296,6 +296,21 @@ def test_users_are_those_of_the_hook(pair) -> None:
     assert (response.status_code, response.data["reason"]) == (401, "ended")
 
 
+def test_users_whom_the_hook_leaves_out_get_in_nowhere(pair) -> None:
+    class Nobody(JWTAuthentication):
+        def get_user_queryset(self):
+            return super().get_user_queryset().none()
+
+    class View(APIView):
+        authentication_classes = (Nobody,)
+        permission_classes = (IsAuthenticated,)
+
+        def get(self, request):
+            return Response("in")
+
+    assert ask(View, f"Bearer {pair.access}").status_code == 401
+
+
 def test_hook_may_add_what_the_view_needs(pair, django_assert_num_queries) -> None:
     class WithGroups(JWTAuthentication):
         def get_user_queryset(self):

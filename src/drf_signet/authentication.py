@@ -22,6 +22,13 @@ class JWTAuthentication(BaseAuthentication):
     such a header is none of ours; one with a bad token is 401. Nothing is ever written.
     """
 
+    #: Whether a subclass decides which users there are: then each is looked up at once.
+    _chooses_users = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._chooses_users = cls.get_user_queryset is not JWTAuthentication.get_user_queryset
+
     def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
         """Return (user, claims), or None if the request carries no credential for us.
 
@@ -34,7 +41,7 @@ class JWTAuthentication(BaseAuthentication):
             found = flows.authenticate_request(plain, self.load_user, request)
         except SignetError as error:
             raise problems.translate_protected(error) from error
-        if found and _renders_a_page(request):
+        if found and (self._chooses_users or _renders_a_page(request)):
             fetch(found[0])
         return found
 
@@ -44,7 +51,11 @@ class JWTAuthentication(BaseAuthentication):
         return bearer.challenge(error="invalid_token" if sent else None)
 
     def get_user_queryset(self) -> QuerySet[Any]:
-        """Return the users that a token may name: the hook for `select_related` and tenants."""
+        """Return the users that a token may name: the hook for `select_related` and tenants.
+
+        Overridden, it is asked at every request: a view that needs no more than the key must not
+        let in whom the queryset leaves out.
+        """
         return users.all_users()
 
     def load_user(self, claims: Claims, request: Request) -> Any:
