@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import user_logged_in
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import RequestFactory
 from django.urls import include, path
 from rest_framework.test import APIClient
@@ -571,3 +573,40 @@ def test_refusals_are_returned_and_what_was_never_read_is_raised(
     assert isinstance(flows.refresh(inactive.refresh), UserInactive)
     with pytest.raises(InvalidClaim):
         flows.refresh(runtime.current().codec.encode({"exp": True}))
+
+
+class Deleting(ModelBackend):
+    """Stands for an administrator who deletes a user while a login is on its way."""
+
+    def authenticate(self, *args: Any, **kwargs: Any) -> Any:
+        user = super().authenticate(*args, **kwargs)
+        User.objects.all().delete()
+        return user
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_is_deleted_during_a_login_is_not_logged_in(
+    client: APIClient, user: Any, settings: Any
+) -> None:
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Deleting"]
+    answer = client.post("/api/token/", {"username": "vitor", "password": PASSWORD})
+    assert (answer.status_code, answer.data["code"]) == (401, "no_active_account")
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "outside", [pytest.param(True, marks=pytest.mark.django_db(transaction=True)), False]
+)
+def test_a_failing_database_during_a_login_is_no_refusal(
+    client: APIClient, user: Any, outside: bool
+) -> None:
+    def fail(**kwargs: Any) -> None:
+        raise DatabaseError("out of order")
+
+    user_logged_in.connect(fail)
+    try:
+        with pytest.raises(DatabaseError, match="out of order"):
+            client.post("/api/token/", {"username": "vitor", "password": PASSWORD})
+    finally:
+        user_logged_in.disconnect(fail)
+    assert not Session.objects.exists()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from drf_signet import sessions
 from drf_signet.models import EndReason, Session, Transport
@@ -238,6 +238,17 @@ class TestClearExpired:
         with django_assert_num_queries(5):
             assert sessions.clear_expired(now=NOW) == BATCH + 1
         assert not Session.objects.exists()
+
+    def test_clearing_stops_where_another_one_is_at_it(self, user: Any) -> None:
+        """Its snapshot may go on showing the rows that the other has deleted."""
+        self.at_end(user, seconds_ago=86_400)
+
+        def miss(execute: Any, sql: str, *rest: Any) -> Any:
+            none = sql.replace(" WHERE ", " WHERE 1 = 0 AND ")
+            return execute(none if sql.startswith("DELETE") else sql, *rest)
+
+        with connection.execute_wrapper(miss):
+            assert sessions.clear_expired(now=NOW) == 0
 
     def test_clearing_again_finds_nothing(self) -> None:
         assert sessions.clear_expired(now=NOW) == 0

@@ -41,7 +41,7 @@ def adopt(claims: Claims, *, now: float) -> None:
 
 
 def _draft(pk: uuid.UUID, claims: Claims, now: float) -> Session:
-    user = users.load(claims, users.all_users())
+    user = users.load(claims, users.all_users().using(sessions.write_database()))
     # The row outlives the token, so that an ended session is not adopted a second time.
     token_life = timedelta(seconds=claims.expires_at - now)
     lifetime = max(token_life, runtime.current().settings.login_lifetime)

@@ -14,13 +14,13 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import authenticate, user_logged_in, user_logged_out
-from django.db import router
+from django.db import DatabaseError, router
 from django.dispatch import Signal
 from django.http import HttpRequest
 
 from . import adoption, clients, rotation, runtime, sessions, tokens, users
 from .claims import ACCESS, Claims
-from .database import retried
+from .database import in_transaction, retried
 from .errors import (
     CredentialsRefused,
     InvalidClaim,
@@ -50,7 +50,12 @@ def login(request: HttpRequest, credentials: Mapping[str, Any]) -> TokenPair:
     user = authenticate(request, **credentials)
     if user is None or not users.may_authenticate(user):
         raise CredentialsRefused
-    return issue(user, request)
+    try:
+        return issue(user, request)
+    except DatabaseError as error:
+        if _was_deleted(user):
+            raise CredentialsRefused from error
+        raise
 
 
 def issue(
@@ -249,6 +254,14 @@ def _announce(
         request=request,
         **more,
     )
+
+
+def _was_deleted(user: Any) -> bool:
+    model = user._meta.model
+    using = router.db_for_write(model, instance=user)
+    if in_transaction(using):  # undone by now, and not to be asked
+        return False
+    return not model._base_manager.using(using).filter(pk=user.pk).exists()
 
 
 def _say_logged_in(user: Any, request: HttpRequest) -> None:

@@ -166,7 +166,10 @@ def clear_expired(*, now: float, leeway: float = 0) -> int:
     expired = written().filter(expires_at__lt=before)
     deleted = 0
     while ids := _fetch(expired.order_by("expires_at").values_list("id", flat=True)[:BATCH]):
-        deleted += retried(partial(_delete, ids), using=using)
+        removed = retried(partial(_delete, ids), using=using)
+        deleted += removed
+        if not removed:
+            break  # another one is at it
     return deleted
 
 
