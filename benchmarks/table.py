@@ -90,14 +90,14 @@ def markdown(rows: list[Row]) -> str:
 
 
 def explanations(rows: list[Row]) -> list[str]:
-    """Return a sentence for each row in which a peer's figure is better; a list item each."""
-    found = []
+    """Return a list item for each sentence that the figures call for, with its rows."""
+    behind: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if peers := row.better_peers():
             names = ", ".join(COLUMNS[name] for name in peers)
-            why = row.why or UNEXPLAINED
-            found.append(f"- *{row.group}: {row.label}* – ahead: {names}. {why}")
-    return found
+            reason = (row.group, row.why or UNEXPLAINED)
+            behind.setdefault(reason, []).append(f"{row.label} (ahead: {names})")
+    return [f"- *{group}:* {' · '.join(found)}. {why}" for (group, why), found in behind.items()]
 
 
 #: What stands where a sentence is missing. A page with it is not to be published.

@@ -71,7 +71,8 @@ def test_db_now_is_utc_whatever_the_time_zone_of_the_connection(user: Any) -> No
 
 def test_db_now_asks_mysql_for_utc_with_microseconds() -> None:
     compiler = Session.objects.all().query.get_compiler("default")
-    assert DbNow().as_mysql(compiler, connection) == ("UTC_TIMESTAMP(6)", [])
+    sql, parameters = DbNow().as_mysql(compiler, connection)
+    assert (sql, list(parameters)) == ("UTC_TIMESTAMP(6)", [])
 
 
 @pytest.mark.parametrize(

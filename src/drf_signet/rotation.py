@@ -146,7 +146,8 @@ def _read(presented: Presented, *, again: bool) -> Session | None:
     if again and in_transaction(using):  # the caller's snapshot would show the same row for ever
         of = ("self",) if connections[using].features.has_select_for_update_of else ()
         rows = rows.select_for_update(of=of)
-    return retried(rows.first, using=using)
+    # By primary key, so without the ORDER BY of `first`, which Django would have to compile.
+    return retried(lambda: next(iter(rows), None), using=using)
 
 
 def _advance(session: Session, *, to: int) -> bool:
