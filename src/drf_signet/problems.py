@@ -64,28 +64,28 @@ class BadAuthorizationHeader(APIException):
         return bearer.challenge(error="invalid_request")
 
 
-class ServiceBusy(APIException):
+class TryAgain(APIException):
     """Nothing was changed; the same request may be sent again after `wait` seconds."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_code = "busy"
-    default_detail = {  # noqa: RUF012
-        "detail": _("Too many requests change this session; try again"),
-        "code": default_code,
-    }
     wait = RETRY_AFTER
 
+    def __init__(self) -> None:
+        super().__init__({"detail": self.default_detail, "code": self.default_code})
 
-class ServiceUnavailable(APIException):
+
+class ServiceBusy(TryAgain):
+    """The database kept refusing a conflicting write."""
+
+    default_code = "busy"
+    default_detail = _("Too many requests change this session; try again")
+
+
+class ServiceUnavailable(TryAgain):
     """The database cannot be asked which sessions have ended: an outage, not bad credentials."""
 
-    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_code = "service_unavailable"
-    default_detail = {  # noqa: RUF012
-        "detail": _("Sessions cannot be checked now; try again"),
-        "code": default_code,
-    }
-    wait = RETRY_AFTER
+    default_detail = _("Sessions cannot be checked now; try again")
 
 
 def translate(error: SignetError) -> APIException:
