@@ -231,15 +231,16 @@ def test_receivers_of_the_pages_do_what_they_are_for(
 
     user.email = "vitor@example.com"
     user.save()
+    kept = []  # signals hold their receivers weakly
     for name in ("howto/issue-tokens.md", "howto/mobile.md"):
-        module = run_page(name).modules.pop("accounts.receivers")
+        kept.append(run_page(name).modules.pop("accounts.receivers"))
         del sys.modules["accounts.receivers"]
-        assert module
     request = RequestFactory().post("/", headers={"X-Device-Name": "Vitor's phone"})
     with django_capture_on_commit_callbacks(execute=True):
         pair = issue(user, request)
     assert [mail.subject for mail in mailoutbox] == ["A new login"]
     assert Session.objects.get(pk=pair.session.pk).label == "Vitor's phone"
+    assert len(kept) == 2
 
     run_page("howto/production.md")
     refresh_reused.send_robust(
