@@ -16,11 +16,21 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from django.db import connections
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import (
+    BooleanField,
+    CharField,
+    DurationField,
+    ExpressionWrapper,
+    IntegerField,
+    Q,
+    QuerySet,
+    UUIDField,
+)
 from django.utils import timezone
 
 from . import sessions
 from .claims import MAX_GENERATION
+from .compiled import CompiledSelect, CompiledUpdate, Slot
 from .database import ATTEMPTS, DbNow, in_transaction, retried
 from .errors import Busy
 from .models import EndReason, Session
@@ -123,7 +133,7 @@ def judge(presented: Presented, session: Session | None) -> Verdict:
 
 def _judge_generation(presented: Presented, session: Session) -> Verdict:
     ahead = presented.generation - session.generation
-    if ahead == -1 and session.in_grace:  # type: ignore[attr-defined]  # annotated in _read
+    if ahead == -1 and session.in_grace:  # type: ignore[attr-defined]  # annotated in _with_user
         return Verdict.REPEATED
     if ahead < 0:
         return Verdict.REUSED
@@ -138,34 +148,65 @@ def _judge_generation(presented: Presented, session: Session) -> Verdict:
 
 def _read(presented: Presented, *, again: bool) -> Session | None:
     using = sessions.write_database()
-    in_grace = ExpressionWrapper(
-        Q(refreshed_at__gt=DbNow() - presented.grace), output_field=BooleanField()
-    )
-    rows = sessions.written().filter(pk=presented.session_id).annotate(in_grace=in_grace)
-    rows = rows.select_related("user")
-    if again and in_transaction(using):  # the caller's snapshot would show the same row for ever
-        of = ("self",) if connections[using].features.has_select_for_update_of else ()
-        rows = rows.select_for_update(of=of)
-    # By primary key, so without the ORDER BY of `first`, which Django would have to compile.
-    return retried(lambda: next(iter(rows), None), using=using)
+
+    def fetch() -> list[Session]:
+        if again and in_transaction(using):
+            return _locked(presented, using)
+        return _SESSION.fetch(using, id=presented.session_id, grace=presented.grace)
+
+    return next(iter(retried(fetch, using=using)), None)  # by primary key: one row, or none
+
+
+def _locked(presented: Presented, using: str) -> list[Session]:
+    # Without the lock the caller's snapshot would show the same row for ever.
+    of = ("self",) if connections[using].features.has_select_for_update_of else ()
+    rows = _with_user(presented.session_id, presented.grace).using(using)
+    return list(rows.select_for_update(of=of))
+
+
+def _with_user(session_id: Any, grace: Any) -> QuerySet[Session]:
+    in_grace = ExpressionWrapper(Q(refreshed_at__gt=DbNow() - grace), output_field=BooleanField())
+    rows = Session.objects.filter(pk=session_id).annotate(in_grace=in_grace)
+    return rows.select_related("user")
 
 
 def _advance(session: Session, *, to: int) -> bool:
     using = sessions.write_database()
-    as_read = sessions.written().filter(
-        pk=session.pk,
-        generation=session.generation,
-        end_reason="",
-        password_stamp=session.password_stamp,  # which a new hash of the same password may renew
-    )
-    stamp = sessions.password_stamp(session.user)  # renewed, should it have counted as a fallback
     advanced = retried(
-        lambda: as_read.update(generation=to, refreshed_at=DbNow(), password_stamp=stamp),
+        lambda: _ADVANCE.run(
+            using,
+            id=session.pk,
+            generation=session.generation,
+            to=to,
+            stamp=session.password_stamp,
+            # Renewed, should it have counted as a fallback.
+            new_stamp=sessions.password_stamp(session.user),
+        ),
         using=using,
     )
     if advanced:
         session.generation = to
     return advanced == 1
+
+
+def _advanced() -> tuple[QuerySet[Session], dict[str, Any]]:
+    as_read = Session.objects.filter(
+        pk=Slot("id", UUIDField()),
+        generation=Slot("generation", IntegerField()),
+        end_reason="",
+        password_stamp=Slot("stamp", CharField()),  # a new hash of the same password renews it
+    )
+    return as_read, {
+        "generation": Slot("to", IntegerField()),
+        "refreshed_at": DbNow(),
+        "password_stamp": Slot("new_stamp", CharField()),
+    }
+
+
+_SESSION = CompiledSelect(
+    lambda: _with_user(Slot("id", UUIDField()), Slot("grace", DurationField()))
+)
+_ADVANCE = CompiledUpdate(_advanced)
 
 
 def _stamp_counts(session: Session) -> bool:
