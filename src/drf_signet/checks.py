@@ -54,7 +54,10 @@ def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured:
         return []  # signet.E001
     read = sorted(conf.shared_values(given).keys() - overridden.keys())
-    ignored = sorted(given.keys() - conf.SHARED_WITH_SIMPLE_JWT)
+    known = conf.SHARED_WITH_SIMPLE_JWT
+    if conf.stands_in_for_simplejwt():
+        known |= conf.READ_UNDER_THE_ALIAS
+    ignored = sorted(given.keys() - known)
     messages: list[CheckMessage] = []
     if read:
         text = f"Settings read from SIMPLE_JWT: {', '.join(read)}."
