@@ -92,4 +92,4 @@ def adopted(outstanding: Any) -> Session | None:
     """Return the session that a token has become."""
     from drf_signet import adoption
 
-    return Session.objects.filter(pk=adoption.session_id(outstanding.jti)).first()
+    return Session.objects.filter(pk=adoption.session_id_of(outstanding.jti)).first()

@@ -195,7 +195,7 @@ def test_the_row_outlives_its_token_so_that_an_ended_session_is_not_adopted_twic
 def test_the_session_s_id_follows_from_the_token_alone_and_never_changes(user: Any) -> None:
     """Another id would adopt ended sessions again. MariaDB's type takes not every UUIDv8."""
     claims = tokens.verify_refresh(token_of_old(user, jti="a"), now=runtime.now())
-    assert adoption.session_id(claims.jti) == uuid.UUID("cd71c9a3-6a24-5c06-a70d-616397ad20f4")
+    assert adoption.session_id(claims) == uuid.UUID("cd71c9a3-6a24-5c06-a70d-616397ad20f4")
 
 
 def test_adopting_is_four_statements_and_one_from_then_on(

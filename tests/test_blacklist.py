@@ -160,8 +160,9 @@ class TestBlacklisting:
             {"token_type": "sliding"},
             {"text": "not a token"},
             {"sid": "01980a3c-7d1e-7000-8000-00000000002a", "gen": 0, "iat": 1},
+            {"sid": "01980a3c-7d1e-7000-8000-00000000002a", "iat": 1},
         ],
-        ids=["expired", "sliding", "no token", "of ours"],
+        ids=["expired", "sliding", "no token", "of ours", "of ours in a table"],
     )
     def test_a_token_that_cannot_be_adopted_leaves_no_session(
         self, user: Any, blacklist_row: Callable[[Any], Any], claims: dict[str, Any]

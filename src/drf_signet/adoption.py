@@ -34,8 +34,13 @@ def connect() -> None:
         post_save.connect(end_blacklisted, sender=model, dispatch_uid="signet.end_blacklisted")
 
 
-def session_id(jti: str) -> uuid.UUID:
-    """Return the id of the session that a token of old becomes: a UUIDv5 (RFC 9562 §5.5).
+def session_id(claims: Claims) -> uuid.UUID:
+    """Return the id of the session that a token of old becomes."""
+    return session_id_of(claims.jti)
+
+
+def session_id_of(jti: str) -> uuid.UUID:
+    """Return the same for the token's `jti`: a UUIDv5 (RFC 9562 §5.5).
 
     Not a UUIDv8: of those, MariaDB takes only 63 in 64 for a UUID.
     """
@@ -84,7 +89,7 @@ def draft(claims: Claims, user: Any, *, now: float) -> Session:
     # The row outlives the token, so that an ended session is not adopted a second time.
     token_life = timedelta(seconds=claims.expires_at - now)
     lifetime = max(token_life, runtime.current().settings.login_lifetime)
-    session = sessions.draft(id=session_id(claims.jti), user=user, now=now, lifetime=lifetime)
+    session = sessions.draft(id=session_id(claims), user=user, now=now, lifetime=lifetime)
     session.auth_time = sessions.as_datetime(claims.get("iat", now))
     return session
 
@@ -95,11 +100,11 @@ def _end(claims: Claims, user_id: Any) -> None:
             _adopt(claims, runtime.now())
     except (SessionEnded, UserInactive):
         return  # nobody can adopt it; and should that change, the blacklist says the same
-    sessions.end(session_id(claims.jti), user_id=user_id, reason=EndReason.LOGOUT)
+    sessions.end(session_id(claims), user_id=user_id, reason=EndReason.LOGOUT)
 
 
 def _is_adopted(claims: Claims) -> bool:
-    rows = sessions.written().filter(pk=session_id(claims.jti))
+    rows = sessions.written().filter(pk=session_id(claims))
     return retried(rows.exists, using=sessions.write_database())
 
 

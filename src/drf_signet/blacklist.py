@@ -38,7 +38,7 @@ class Blacklisted(models.Model):
     """A refresh token that was logged out, or rotated."""
 
     id = models.BigAutoField(primary_key=True)
-    token = models.OneToOneField(Outstanding, models.DO_NOTHING, related_name="blacklisted")
+    token = models.OneToOneField(Outstanding, models.DO_NOTHING, related_name="+")
     blacklisted_at = models.DateTimeField()
 
     class Meta:

@@ -236,7 +236,7 @@ def present(claims: Claims, *, now: float, rotates: bool | None = None) -> Prese
         adoption.adopt(claims, now=now)
     settings = runtime.current().settings
     return Presented(
-        session_id=claims.session_id or adoption.session_id(claims.jti),
+        session_id=claims.session_id or adoption.session_id(claims),
         generation=claims.generation,
         belongs_to=partial(users.is_named_by, claims),
         allows=users.may_authenticate,

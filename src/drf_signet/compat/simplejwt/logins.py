@@ -83,7 +83,7 @@ class Login:
             return None
         old = _believed(payload)
         write = lambda: adoption.adopt(old, now=runtime.now())  # noqa: E731 - once, for one name
-        return cls(adoption.session_id(old.jti), end=old.expires_at, write=write)
+        return cls(adoption.session_id(old), end=old.expires_at, write=write)
 
     def write(self, *, until: float) -> None:
         """Write what is not written yet, so that a token may be signed that lives until then.
