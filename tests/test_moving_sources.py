@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 
+import drf_signet
 from drf_signet.moving import names, sources
 
 OLD = "rest_framework_simplejwt"
@@ -84,7 +85,7 @@ def test_own_code_is_that_of_apps_outside_of_site_packages_and_base_dir(
         app("shop", "project", "shop"),
         app("elsewhere", "elsewhere"),
         app("rest_framework", "lib", "site-packages", "rest_framework"),
-        app("drf_signet.compat.simplejwt", "src", "drf_signet"),
+        SimpleNamespace(name="drf_signet", path=Path(drf_signet.__file__).parent / "testing"),
     ]
     monkeypatch.setattr(apps, "get_app_configs", lambda: installed)
     settings.BASE_DIR = tmp_path / "project"

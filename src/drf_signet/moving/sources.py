@@ -13,6 +13,8 @@ from django.conf import settings
 
 from .names import is_of_old
 
+#: This package, wherever it is installed.
+_OURS = Path(__file__).resolve().parents[1]
 #: Directories of other people's code.
 _FOREIGN = frozenset({"site-packages", "dist-packages", "node_modules", "__pycache__"})
 
@@ -28,8 +30,8 @@ class Mention:
 
 def own_directories() -> list[Path]:
     """Return where the project's own code is: `BASE_DIR`, and apps outside of site-packages."""
-    others = [one for one in apps.get_app_configs() if one.name.split(".")[0] != "drf_signet"]
-    homes = [Path(one.path) for one in others]
+    homes = [Path(one.path) for one in apps.get_app_configs()]
+    homes = [home for home in homes if not home.is_relative_to(_OURS)]
     if base := getattr(settings, "BASE_DIR", None):
         homes.append(Path(base))
     own = sorted({home.resolve() for home in homes if _FOREIGN.isdisjoint(home.resolve().parts)})
