@@ -90,7 +90,7 @@ def test_a_name_that_simplejwt_does_not_know_is_obsolete(settings: Any) -> None:
     ("name", "value", "text"),
     [
         ("ACCESS_TOKEN_LIFETIME", timedelta(days=30), "is long"),
-        ("CHECK_USER_IS_ACTIVE", False, "only active users"),
+        ("CHECK_USER_IS_ACTIVE", False, "inactive users"),
         ("JTI_CLAIM", "id", "is not jti"),
         ("TOKEN_TYPE_CLAIM", None, "is not token_type"),
         ("JWK_URL", "https://id.example/jwks", "are not fetched"),
@@ -177,6 +177,44 @@ class TestApps:
         assert verdict == "obsolete"
         assert ALIAS in text
         assert found['INSTALLED_APPS "rest_framework_simplejwt.token_blacklist"'][0] == "kept"
+
+    def test_with_the_alias_all_of_simplejwt_s_settings_are_kept(self, settings: Any) -> None:
+        settings.SIMPLE_JWT = DEFAULTS
+        self.installed(ALIAS)
+        kept = {name for name in DEFAULTS if said_of(name)[0] == "kept"}
+        assert DEFAULTS.keys() - kept == {
+            *("JTI_CLAIM", "JWK_URL", "TOKEN_TYPE_CLAIM"),  # have no effect there either
+            "ROTATE_REFRESH_TOKENS",  # off
+        }
+        settings.REST_FRAMEWORK = {
+            "DEFAULT_AUTHENTICATION_CLASSES": [
+                "rest_framework_simplejwt.authentication.JWTAuthentication"
+            ]
+        }
+        (found,) = (verdict for key, (verdict, _) in said().items() if key.startswith("DEFAULT_"))
+        assert found == "kept"
+
+    @pytest.mark.parametrize(
+        ("simple_jwt", "signet", "unsafe"),
+        [
+            ({"ROTATE_REFRESH_TOKENS": True}, {}, True),
+            ({"ROTATE_REFRESH_TOKENS": True, "BLACKLIST_AFTER_ROTATION": False}, {}, True),
+            ({"ROTATE_REFRESH_TOKENS": True, "BLACKLIST_AFTER_ROTATION": True}, {}, False),
+            ({"ROTATE_REFRESH_TOKENS": True}, {"ROTATE_REFRESH_TOKENS": True}, False),
+            ({}, {}, False),
+        ],
+    )
+    def test_with_the_alias_rotated_tokens_that_stay_good_are_unsafe(
+        self,
+        settings: Any,
+        simple_jwt: dict[str, Any],
+        signet: dict[str, Any],
+        unsafe: bool,
+    ) -> None:
+        settings.SIMPLE_JWT, settings.SIGNET = simple_jwt, {**ADOPTING, **signet}
+        found = self.installed(ALIAS)
+        said = [verdict for verdict, text in found.values() if "stay good" in text]
+        assert said == ["unsafe"] * unsafe
 
     def test_with_the_alias_the_old_name_is_to_go(self) -> None:
         found = self.installed(ALIAS, "rest_framework_simplejwt", "dj_rest_auth")

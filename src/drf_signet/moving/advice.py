@@ -66,7 +66,8 @@ def on_settings() -> list[Advice]:
         ImproperlyConfigured: SIGNET or SIMPLE_JWT is no dict.
     """
     given, signet = conf.given("SIMPLE_JWT"), conf.given("SIGNET")
-    found = [*_on_adoption(signet), *_on_simple_jwt(given, signet), *_on_key()]
+    found = [*_on_adoption(signet), *_on_rotation(given, signet)]
+    found += [*_on_simple_jwt(given, signet), *_on_key()]
     return [*found, *_on_apps(), *_on_authentication()]
 
 
@@ -92,6 +93,16 @@ def _on_adoption(signet: Mapping[str, Any]) -> Iterator[Advice]:
         yield Advice(verdict=UNSAFE, setting='SIGNET["ADOPT_TOKENS_UNTIL"]', text=text)
 
 
+def _on_rotation(given: Mapping[str, Any], signet: Mapping[str, Any]) -> Iterator[Advice]:
+    rotates, used_up = (
+        given.get(name) for name in ("ROTATE_REFRESH_TOKENS", "BLACKLIST_AFTER_ROTATION")
+    )
+    asked = "ROTATE_REFRESH_TOKENS" in signet or not conf.stands_in_for_simplejwt()
+    if rotates and not used_up and not asked:
+        text = "without BLACKLIST_AFTER_ROTATION rotated tokens stay good, as before; in SIGNET not"
+        yield Advice(verdict=UNSAFE, setting="ROTATE_REFRESH_TOKENS", text=text)
+
+
 def _on_simple_jwt(given: Mapping[str, Any], signet: Mapping[str, Any]) -> Iterator[Advice]:
     for name, value in given.items():
         setting = f'SIMPLE_JWT["{name}"]'
@@ -101,6 +112,9 @@ def _on_simple_jwt(given: Mapping[str, Any], signet: Mapping[str, Any]) -> Itera
             yield Advice(verdict=OBSOLETE, setting=setting, text="SIGNET has it, and wins")
         elif name in conf.SHARED_WITH_SIMPLE_JWT:
             yield Advice(verdict=KEPT, setting=setting, text="is read as it is; belongs in SIGNET")
+        elif name in conf.READ_UNDER_THE_ALIAS and conf.stands_in_for_simplejwt():
+            text = f"goes on working with the alias. Without it: {_GONE[name]}"
+            yield Advice(verdict=KEPT, setting=setting, text=text)
         else:
             text = _GONE.get(name, "has no meaning in simplejwt 5.5 either")
             yield Advice(verdict=OBSOLETE, setting=setting, text=text)
@@ -120,7 +134,7 @@ def _concern_with_lifetime(value: Any) -> str | None:
 _CONCERNS: Mapping[str, Callable[[Any], str | None]] = {
     "ACCESS_TOKEN_LIFETIME": _concern_with_lifetime,
     "CHECK_USER_IS_ACTIVE": lambda value: (
-        None if value else "is off: only active users get in, or USER_AUTHENTICATION_RULE says who"
+        None if value else "is off: inactive users get in; without the alias they do not"
     ),
     "JTI_CLAIM": _renamed("jti"),
     "JWK_URL": lambda value: (
@@ -156,7 +170,7 @@ def _on_key() -> Iterator[Advice]:
 
 def _on_apps() -> Iterator[Advice]:
     installed = list(django_settings.INSTALLED_APPS)
-    aliased = ALIAS in installed
+    aliased = conf.stands_in_for_simplejwt()
     for name in installed:
         if name == PACKAGE:
             text = f"take it out, or put {ALIAS} in its place"
@@ -176,5 +190,6 @@ def _on_authentication() -> Iterator[Advice]:
     for one in given:
         name = one if isinstance(one, str) else f"{one.__module__}.{one.__qualname__}"
         if is_of_old(name):
+            verdict = KEPT if conf.stands_in_for_simplejwt() else CHANGES
             setting = f'DEFAULT_AUTHENTICATION_CLASSES "{name}"'
-            yield Advice(verdict=CHANGES, setting=setting, text=f"write {instead(name)}")
+            yield Advice(verdict=verdict, setting=setting, text=f"write {instead(name)}")
