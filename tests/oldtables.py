@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 
-from drf_signet import blacklist, runtime, sessions
+from drf_signet import blacklist, runtime
 from drf_signet.models import Session
 from tests.situations import token_of_old
 
@@ -72,7 +71,7 @@ def outstand(user: Any, *, seconds: int = 3600, text: str = "", **claims: Any) -
         jti=text or runtime.current().codec.decode(token)["jti"],
         token=token,
         created_at=timezone.now(),
-        expires_at=at(runtime.now() + seconds),
+        expires_at=blacklist.as_stored(runtime.now() + seconds),
     )
 
 
@@ -82,10 +81,6 @@ def put_on_blacklist(outstanding: Any) -> None:
 
     row = BlacklistedToken(token=outstanding, blacklisted_at=timezone.now())
     BlacklistedToken.objects.bulk_create([row])  # no signal
-
-
-def at(seconds: float) -> datetime:
-    return sessions.as_datetime(seconds)
 
 
 def adopted(outstanding: Any) -> Session | None:

@@ -268,6 +268,28 @@ class TestTables:
         assert lines()[-1] == f"The old tables may be dropped after {until.isoformat()}."
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
+def test_a_project_without_time_zones_has_the_same_instants(
+    user: Any, settings: Any, zone: str
+) -> None:
+    """simplejwt stores `exp` in UTC, also where the project's other instants are local."""
+    settings.USE_TZ, settings.TIME_ZONE = False, zone
+    live, dead, expired = outstand(user), outstand(user), outstand(user, seconds=-60)
+    put_on_blacklist(dead)
+    latest = dead.expires_at.isoformat(timespec="seconds")
+    assert lines() == [
+        "1 live tokens became sessions",
+        "1 blacklisted",
+        "1 expired",
+        f"The old tables may be dropped after {latest}+00:00.",
+    ]
+    run("--with-blacklisted")
+    ends = [adopted(one) for one in (live, dead)]
+    assert all(one and one.expires_at.timestamp() > runtime.now() + 3000 for one in ends)
+    assert ends[1].expires_at.timestamp() < runtime.now() + 3700  # type: ignore[union-attr]
+    assert adopted(expired) is None
+
+
 class TestCommand:
     def test_it_is_refused_while_adoption_is_off(self, user: Any, settings: Any) -> None:
         settings.SIGNET = {}

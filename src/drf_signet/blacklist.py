@@ -6,8 +6,11 @@ simplejwt, a replacement of its app, or a project that has taken the app out alr
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.apps import apps
 from django.apps.registry import Apps
+from django.conf import settings
 from django.db import connections, models, router
 
 from .database import retried
@@ -49,6 +52,17 @@ class Blacklisted(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+def as_stored(seconds: float) -> datetime:
+    """Return POSIX seconds as simplejwt stores `expires_at`: in UTC, also without USE_TZ."""
+    instant = datetime.fromtimestamp(seconds, UTC)
+    return instant if settings.USE_TZ else instant.replace(tzinfo=None)
+
+
+def as_aware(stored: datetime) -> datetime:
+    """Return an `expires_at` of simplejwt's with its time zone."""
+    return stored if settings.USE_TZ else stored.replace(tzinfo=UTC)
 
 
 def database() -> str:

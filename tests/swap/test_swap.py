@@ -5,6 +5,9 @@ The project is `tests/swap/project`; not a line of its code is changed, only its
 
 from __future__ import annotations
 
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,8 @@ from tests.swap.site import Answer, Client, Site
 
 GUIDE = DOCS / "howto" / "migrate-from-simplejwt.md"
 PASSWORD = "correct horse"
+#: How many present one token at once.
+CLIENTS = 12
 #: The project's users, whom the answers name.
 NAMES = ("ada", "ben", "cyn", "dan", "eve", "fay")
 
@@ -165,6 +170,18 @@ def test_every_live_token_works_and_every_dead_one_does_not(before: Before, pyth
         check_tokens(client, tokens)  # and once more, with the successors
 
 
+def test_one_old_token_that_many_present_at_once_is_one_session(
+    before: Before, python: Path
+) -> None:
+    site, old = before.site, before.tokens.live["ada"]
+    swap(site, python)
+    with site.served(python) as client, ThreadPoolExecutor(CLIENTS) as pool:
+        got = list(pool.map(lambda _: refreshed(client, old), range(CLIENTS)))
+        assert len({claims(pair["refresh"])["sid"] for pair in got}) == 1
+        assert {claims(pair["refresh"])["gen"] for pair in got} == {1}
+        assert all(client.get("hello/", pair["access"]).status == 200 for pair in got)
+
+
 def test_no_client_notices(before: Before, python: Path) -> None:
     """Same statuses, and every name of old in the bodies; what is new stands beside it."""
     site, tokens = before.site, before.tokens
@@ -208,6 +225,12 @@ def test_the_tables_of_old_are_imported_and_dropped(before: Before, python: Path
         fay = log_in(client, "fay")
         assert client.post("api/token/blacklist/", refresh=fay["refresh"]).status == 200
         assert client.post("api/token/refresh/", refresh=fay["refresh"]).status == 401
+
+
+def claims(token: str) -> Any:
+    """Read a token's payload."""
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 def sql(site: Site, python: Path, statement: str) -> None:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet
-from django.utils import timezone
 
 from drf_signet import adoption, blacklist, claims, runtime, sessions, users
 from drf_signet.blacklist import Blacklisted, Outstanding
@@ -43,16 +42,16 @@ class Tables:
     latest_blacklisted: datetime | None
 
 
-def survey() -> Tables:
+def survey(*, now: float) -> Tables:
     """Count the rows: three statements."""
-    alive = _live().aggregate(rows=Count("pk"), latest=Max("expires_at"))
-    dead = _blacklisted().aggregate(rows=Count("pk"), latest=Max("token__expires_at"))
+    alive = _live(now).aggregate(rows=Count("pk"), latest=Max("expires_at"))
+    dead = _blacklisted(now).aggregate(rows=Count("pk"), latest=Max("token__expires_at"))
     return Tables(
-        expired=_tokens().filter(expires_at__lte=timezone.now()).count(),
+        expired=_tokens().filter(expires_at__lte=blacklist.as_stored(now)).count(),
         live=alive["rows"],
-        latest=alive["latest"],
+        latest=_aware(alive["latest"]),
         blacklisted=dead["rows"],
-        latest_blacklisted=dead["latest"],
+        latest_blacklisted=_aware(dead["latest"]),
     )
 
 
@@ -67,7 +66,7 @@ def import_live(*, now: float, write: bool) -> Tally:
         write: False counts only.
     """
     tally = Tally()
-    for rows in _batches(_live(), "token"):
+    for rows in _batches(_live(now), "token"):
         believed = [read for (_, text) in rows if (read := _read(text, now, tally)) is not None]
         drafts = _new(list(_drafts(believed, now, tally)), tally)
         if write:
@@ -76,14 +75,17 @@ def import_live(*, now: float, write: bool) -> Tally:
     return tally
 
 
-def bury_blacklisted() -> int:
+def bury_blacklisted(*, now: float) -> int:
     """Keep each blacklisted token as an ended session until it expires; return how many there are.
 
     From then on the tables of old are of no use. Safe to repeat.
+
+    Args:
+        now: POSIX seconds.
     """
     buried = 0
     fields = "token__token", "token__jti", "token__expires_at", "blacklisted_at"
-    for rows in _batches(_blacklisted(), *fields):
+    for rows in _batches(_blacklisted(now), *fields):
         graves = [_grave(*row) for (_, text, *row) in rows if not _is_of_ours(text)]
         _insert(_new(graves, Tally()))
         alive = sessions.written().filter(pk__in=[one.pk for one in graves], end_reason="")
@@ -93,18 +95,22 @@ def bury_blacklisted() -> int:
     return buried
 
 
+def _aware(stored: datetime | None) -> datetime | None:
+    return None if stored is None else blacklist.as_aware(stored)
+
+
 def _tokens() -> QuerySet[Outstanding]:
     return Outstanding._base_manager.using(blacklist.database())
 
 
-def _live() -> QuerySet[Outstanding]:
+def _live(now: float) -> QuerySet[Outstanding]:
     dead = Exists(Blacklisted._base_manager.filter(token=OuterRef("pk")))
-    return _tokens().filter(~dead, expires_at__gt=timezone.now())
+    return _tokens().filter(~dead, expires_at__gt=blacklist.as_stored(now))
 
 
-def _blacklisted() -> QuerySet[Blacklisted]:
+def _blacklisted(now: float) -> QuerySet[Blacklisted]:
     rows = Blacklisted._base_manager.using(blacklist.database())
-    return rows.filter(token__expires_at__gt=timezone.now())
+    return rows.filter(token__expires_at__gt=blacklist.as_stored(now))
 
 
 def _batches(rows: QuerySet[Any], *fields: str) -> Iterator[Sequence[tuple[Any, ...]]]:
@@ -171,7 +177,7 @@ def _grave(jti: str, expires_at: datetime, ended_at: datetime) -> Session:
         id=adoption.session_id_of(jti),
         created_at=ended_at,
         auth_time=ended_at,
-        expires_at=expires_at,
+        expires_at=sessions.as_datetime(blacklist.as_aware(expires_at).timestamp()),
         end_reason=EndReason.LOGOUT,
         ended_at=ended_at,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
-from drf_signet import blacklist, conf, runtime, sessions
+from drf_signet import blacklist, conf, runtime
 from drf_signet.errors import UnusableKey
 from drf_signet.moving import advice, names, sources, tokens
 from drf_signet.moving.tokens import Tables, Tally
@@ -66,12 +66,15 @@ class Command(BaseCommand):
             self._line("Nothing names rest_framework_simplejwt.")
 
     def _tokens(self, *, write: bool, bury: bool) -> None:
-        now, tables = runtime.now(), tokens.survey()
+        now = runtime.now()
+        tables = tokens.survey(now=now)
         adopting = now < conf.current().ADOPT_TOKENS_UNTIL
         tally = tokens.import_live(now=now, write=write and adopting)
         self._counts(tables, tally, done=write and adopting)
         if bury and write and adopting:
-            self._line(f"{tokens.bury_blacklisted()} blacklisted tokens kept as ended sessions")
+            self._line(
+                f"{tokens.bury_blacklisted(now=now)} blacklisted tokens kept as ended sessions"
+            )
         self._line(_when_tables_go(tables, buried=bury, adopting=adopting))
         if not adopting:
             if tables.latest:
@@ -104,8 +107,12 @@ def _when_tables_go(tables: Tables, *, buried: bool, adopting: bool) -> str:
     dead = tables.latest_blacklisted
     if dead is None or buried:
         return "The old tables may be dropped once nothing runs simplejwt any more."
-    until = sessions.as_datetime(conf.current().ADOPT_TOKENS_UNTIL) if adopting else dead
+    until = _instant(conf.current().ADOPT_TOKENS_UNTIL) if adopting else dead
     return f"The old tables may be dropped after {_text(min(dead, until))}."
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _text(instant: datetime) -> str:
