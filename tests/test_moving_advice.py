@@ -11,6 +11,8 @@ from drf_signet.moving import advice
 from drf_signet.moving.names import ALIAS
 from tests.situations import ADOPTING
 
+#: 2018-12-03 09:30:31 UTC.
+NOW = 1543829431.5
 #: Every setting of simplejwt 5.5.1 with its default, but for SIGNING_KEY.
 DEFAULTS: dict[str, Any] = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
@@ -62,7 +64,7 @@ def _adopting(settings: Any) -> None:
 
 def said() -> dict[str, tuple[str, str]]:
     """Return verdict and text by setting."""
-    return {one.setting: (one.verdict, one.text) for one in advice.on_settings()}
+    return {one.setting: (one.verdict, one.text) for one in advice.on_settings(now=NOW)}
 
 
 def said_of(name: str) -> tuple[str, str]:
@@ -112,9 +114,21 @@ def test_a_lifetime_that_is_no_lifetime_is_reported_as_such(settings: Any) -> No
     assert said()["SIGNET"][0] == "unsafe"
 
 
-def test_adoption_that_is_off_is_unsafe(settings: Any) -> None:
-    settings.SIGNET = {}
-    assert said()['SIGNET["ADOPT_TOKENS_UNTIL"]'][0] == "unsafe"
+@pytest.mark.parametrize(
+    ("simple_jwt", "until"),
+    [
+        ({}, "2018-12-04T09:30:31+00:00"),
+        ({"REFRESH_TOKEN_LIFETIME": timedelta(days=14)}, "2018-12-17T09:30:31+00:00"),
+        ({"REFRESH_TOKEN_LIFETIME": 14}, "2018-12-04T09:30:31+00:00"),
+    ],
+)
+def test_adoption_that_is_off_is_unsafe(
+    settings: Any, simple_jwt: dict[str, Any], until: str
+) -> None:
+    settings.SIGNET, settings.SIMPLE_JWT = {}, simple_jwt
+    verdict, text = said()['SIGNET["ADOPT_TOKENS_UNTIL"]']
+    assert verdict == "unsafe"
+    assert f'"{until}"' in text
 
 
 def test_what_signet_has_is_obsolete_in_simple_jwt(settings: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -59,14 +59,17 @@ class Advice:
     text: str
 
 
-def on_settings() -> list[Advice]:
-    """Return what there is to say of the settings in force, in their order in the documentation.
+def on_settings(*, now: float) -> list[Advice]:
+    """Return what there is to say of the settings in force.
+
+    Args:
+        now: POSIX seconds.
 
     Raises:
         ImproperlyConfigured: SIGNET or SIMPLE_JWT is no dict.
     """
     given, signet = conf.given("SIMPLE_JWT"), conf.given("SIGNET")
-    found = [*_on_adoption(signet), *_on_rotation(given, signet)]
+    found = [*_on_adoption(given, signet, now), *_on_rotation(given, signet)]
     found += [*_on_simple_jwt(given, signet), *_on_key()]
     return [*found, *_on_apps(), *_on_authentication()]
 
@@ -87,9 +90,18 @@ def _written(name: str, value: Any) -> str:
     return repr(value).removeprefix("datetime.")
 
 
-def _on_adoption(signet: Mapping[str, Any]) -> Iterator[Advice]:
+def _on_adoption(
+    given: Mapping[str, Any], signet: Mapping[str, Any], now: float
+) -> Iterator[Advice]:
     if not signet.get("ADOPT_TOKENS_UNTIL"):
-        text = "is not set: tokens of old are refused, and everybody logs in again"
+        lifetime = given.get("REFRESH_TOKEN_LIFETIME")
+        if not isinstance(lifetime, timedelta):
+            lifetime = conf.Settings.REFRESH_TOKEN_LIFETIME
+        until = (datetime.fromtimestamp(now, UTC) + lifetime).isoformat(timespec="seconds")
+        text = (
+            "is not set: tokens of old are refused, and everybody logs in again; "
+            f'"{until}" is when the last one expires that was issued by now'
+        )
         yield Advice(verdict=UNSAFE, setting='SIGNET["ADOPT_TOKENS_UNTIL"]', text=text)
 
 

@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
     def _settings(self) -> None:
         self._title("Settings")
-        for one in advice.on_settings():
+        for one in advice.on_settings(now=runtime.now()):
             self._line(f"{one.verdict:<9} {one.setting}: {one.text}.")
         if lines := advice.proposal():
             self._line("In place of SIMPLE_JWT write:")
