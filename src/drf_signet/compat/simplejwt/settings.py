@@ -93,18 +93,16 @@ class APISettings:
 
     def __setattr__(self, name: str, value: Any) -> None:
         given = self.user_settings
-        before = self._before | {name: self._before.get(name, given.get(name, _ABSENT))}
+        self._before.setdefault(name, given.get(name, _ABSENT))
+        self.__dict__[name] = value  # where `mock.patch.object` looks for what it has to restore
         _write(given | {name: value})
-        self.__dict__.update({"_before": before, name: value})
 
     def __delattr__(self, name: str) -> None:
         if name not in self._before:
             raise AttributeError(name)
-        left, before = dict(self._before), dict(self.__dict__)
-        value, given = left.pop(name), self.user_settings
-        given.pop(name, None)
+        value, given = self._before.pop(name), self.user_settings
+        del self.__dict__[name], given[name]
         _write(given if value is _ABSENT else given | {name: value})
-        self.__dict__.update({key: before[key] for key in left}, _before=left)
 
     def reload(self) -> None:
         """Forget what was assigned; the settings themselves are read each time."""
@@ -134,9 +132,9 @@ def _imported(value: Any) -> Any:
 api_settings = APISettings()
 
 
-def reload_api_settings(*, setting: str, **kwargs: Any) -> None:
+def reload_api_settings(*, sender: Any, setting: str, **kwargs: Any) -> None:
     """Forget what was assigned when `SIMPLE_JWT` itself changes."""
-    if setting == "SIMPLE_JWT":
+    if setting == "SIMPLE_JWT" and sender is not APISettings:
         api_settings.reload()
 
 
