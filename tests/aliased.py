@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.conf import settings
-from django.db import connection
+from django.contrib.admin import site
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.test import override_settings
 from django.urls import include, path
 
@@ -31,26 +35,36 @@ def alias_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]
     made = (models.OutstandingToken, models.BlacklistedToken)
     apps.all_models[LABEL].update({one._meta.model_name: one for one in made})
     with django_db_blocker.unblock():
-        with connection.schema_editor() as editor:
-            for one in made:
-                editor.create_model(one)
+        with installed():
+            call_command("migrate", LABEL, verbosity=0)
         yield models
-        with connection.schema_editor() as editor:
-            for one in reversed(made):
-                editor.delete_model(one)
+        with installed():
+            call_command("migrate", LABEL, "zero", verbosity=0)
+        ContentType.objects.filter(app_label=LABEL).delete()
     del apps.all_models[LABEL]
     if others is not None:
         apps.all_models[LABEL] = others
 
 
+@contextmanager
+def installed() -> Iterator[None]:
+    """Put the apps into INSTALLED_APPS, and take them out of the admin again."""
+    added = [OLD, f"{OLD}.token_blacklist"]
+    every = ["drf_signet.compat.simplejwt", *settings.INSTALLED_APPS, *added]
+    try:
+        with override_settings(INSTALLED_APPS=every, ROOT_URLCONF=__name__):
+            yield
+    finally:
+        for one in [one for one in site._registry if one._meta.app_label == LABEL]:
+            site.unregister(one)
+        for name in (OLD, "drf_signet.compat.simplejwt"):
+            sys.modules.pop(f"{name}.token_blacklist.admin", None)
+
+
 @pytest.fixture
 def alias(alias_tables: Any, db: None) -> Iterator[Any]:
-    """Put the apps into INSTALLED_APPS; return the module of the two models."""
-    added = [f"{OLD}", f"{OLD}.token_blacklist"]
-    with override_settings(
-        INSTALLED_APPS=["drf_signet.compat.simplejwt", *settings.INSTALLED_APPS, *added],
-        ROOT_URLCONF=__name__,
-    ):
+    """Install the apps for a test; return the module of the two models."""
+    with installed():
         yield alias_tables
 
 

@@ -1,4 +1,4 @@
-"""The same code on simplejwt 5.5.1 and on what stands in for it: what it sees has to be the same."""
+"""The same code on simplejwt 5.5.1 and on what stands in for it: it has to see the same."""
 
 from __future__ import annotations
 
@@ -41,7 +41,13 @@ def interpreter() -> str | None:
 def seen(package: str, settings: str) -> dict[str, Any]:
     """Return what every scenario of these settings sees on a package."""
     done = subprocess.run(
-        [(package == "real" and interpreter()) or sys.executable, "-W", "ignore", "-m", "tests.compat.contract"],
+        [
+            (package == "real" and interpreter()) or sys.executable,
+            "-W",
+            "ignore",
+            "-m",
+            "tests.compat.contract",
+        ],
         cwd=ROOT,
         env={**os.environ, "COMPAT_PACKAGE": package, "COMPAT_SETTINGS": settings},
         capture_output=True,

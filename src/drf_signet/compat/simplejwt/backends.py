@@ -164,8 +164,8 @@ def _unverified(text: object) -> dict[str, Any]:
         raise ValueError("not three segments")
     try:
         payload = strictjson.loads(strictjson.b64url_decode(text.split(".")[1]))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError("not strict JSON") from error
     if not isinstance(payload, dict):
         raise ValueError("not an object")
     return payload

@@ -25,10 +25,8 @@ def installed() -> bool:
     return apps.is_installed(APP)
 
 
-def outstand(jti: str, **values: Any) -> tuple[Any, bool] | None:
-    """Return the row of a login, and whether it was made now, with these values; None without."""
-    if not installed():
-        return None
+def outstand(jti: str, **values: Any) -> tuple[Any, bool]:
+    """Return the row of a login, and whether it was made now, with these values."""
     from .token_blacklist.models import OutstandingToken
 
     found: tuple[Any, bool] = OutstandingToken.objects.get_or_create(jti=jti, defaults=values)
