@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
-import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -41,26 +42,26 @@ def test_there_is_nothing_left_to_make(alias, capsys):
     assert "No changes detected" in capsys.readouterr().out
 
 
-@pytest.mark.django_db(transaction=True)
-def test_ids_are_carried_over_both_ways(alias_tables):
-    def rows(name: str) -> object:
-        executor = MigrationExecutor(connection)
-        executor.migrate([(LABEL, name)])
-        executor.loader.build_graph()
-        state = executor.loader.project_state((LABEL, name))
-        return state.apps.get_model(LABEL, "OutstandingToken").objects
+def migrated(name: str) -> Any:
+    """Return the rows of outstanding tokens as they are at a migration."""
+    executor = MigrationExecutor(connection)
+    executor.migrate([(LABEL, name)])
+    executor.loader.build_graph()
+    state = executor.loader.project_state((LABEL, name))
+    return state.apps.get_model(LABEL, "OutstandingToken").objects
 
+
+def test_ids_are_carried_over_both_ways(alias_tables, django_db_blocker):
     jti, now = uuid.uuid4(), datetime(2026, 11, 25, tzinfo=UTC)
-    with installed():
-        rows("0002_outstandingtoken_jti_hex")
-        found = rows("0002_outstandingtoken_jti_hex")
-        from django.contrib.auth import get_user_model
-
+    with django_db_blocker.unblock(), installed():
         user = get_user_model().objects.create_user("vitor")
-        values = {"token": "x", "created_at": now, "expires_at": now, "user_id": user.pk}
-        found.create(jti=jti, **values)  # type: ignore[attr-defined]
-        assert rows("0003_auto_20171017_2007").get().jti_hex == jti.hex  # type: ignore[attr-defined]
-        before = rows("0002_outstandingtoken_jti_hex")
-        assert before.get().jti == jti  # type: ignore[attr-defined]
-        before.all().delete()  # type: ignore[attr-defined]
-        rows(NAMES[-1])
+        try:
+            values = {"token": "x", "created_at": now, "expires_at": now, "user_id": user.pk}
+            migrated("0002_outstandingtoken_jti_hex").create(jti=jti, **values)
+            assert migrated("0003_auto_20171017_2007").get().jti_hex == jti.hex
+            before = migrated("0002_outstandingtoken_jti_hex")
+            assert before.get().jti == jti
+            before.all().delete()
+        finally:
+            migrated(NAMES[-1])
+            user.delete()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.services import require
+from tests.services import SWAP, require
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = Path(__file__).with_name("contract.py")

@@ -93,7 +93,6 @@ def test_authentication_of_ones_own(page, user):
         own.authenticate(request)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_token_in_a_websocket(page, user):
     async def app(scope: Any, receive: Any, send: Any) -> Any:
         return scope["user"]
