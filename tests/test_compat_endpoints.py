@@ -412,3 +412,34 @@ def test_many_logins_are_ended_at_once(alias, user):
     listed = [alias.BlacklistedToken(token=row) for row in rows]
     alias.BlacklistedToken.objects.bulk_create(listed)
     assert not Session.objects.live().exists()
+
+
+ODD = [None, True, 1.5, [], "\0"]
+
+
+@pytest.mark.parametrize("kind", [AccessToken, RefreshToken, SlidingToken])
+def test_no_signed_mistake_is_an_error_of_ours(client, alias, user, settings, kind):
+    settings.SIMPLE_JWT = {
+        "AUTH_TOKEN_CLASSES": [f"{AccessToken.__module__}.{one}" for one in TOKENS],
+        **ROTATING,
+    }
+    settings.SIGNET = {"ADOPT_TOKENS_UNTIL": datetime.fromtimestamp(runtime.now() + 3600, UTC)}
+    token = kind.for_user(user)
+    good = runtime.current().codec.decode(str(token))
+    old = {name: good[name] for name in good if name not in ("sid", "gen", "iat")}
+    sent = [{**base, name: odd} for base in (good, old) for name in (*good, "nbf") for odd in ODD]
+    for payload in sent:
+        text = runtime.current().codec.encode(payload)
+        assert hello(client, text)[0] in (200, 401)
+        for path, name in ENDPOINTS:
+            answer = client.post(path, {name: text})
+            assert answer.status_code in (200, 400, 401), (path, payload)
+
+
+TOKENS = ("AccessToken", "SlidingToken")
+ENDPOINTS = (
+    ("/api/token/refresh/", "refresh"),
+    ("/api/token/verify/", "token"),
+    ("/api/token/blacklist/", "refresh"),
+    ("/api/sliding/refresh/", "token"),
+)

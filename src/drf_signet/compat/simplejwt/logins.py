@@ -34,7 +34,7 @@ from .exceptions import EndedError, TokenError
 from .settings import api_settings
 
 SLIDING = "sliding"
-_OURS = frozenset({ACCESS, REFRESH, SLIDING})
+_OURS = (ACCESS, REFRESH, SLIDING)  # a tuple: a claim may be of a type that has no hash
 
 
 class Login:
