@@ -227,6 +227,50 @@ def test_the_tables_of_old_are_imported_and_dropped(before: Before, python: Path
         assert client.post("api/token/refresh/", refresh=fay["refresh"]).status == 401
 
 
+#: Without the alias, in one process with simplejwt itself and its own app of tables.
+BESIDE = """
+from django.contrib.auth.models import User
+from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken
+from drf_signet import Session, TokenPair, flows
+from drf_signet.errors import SessionEnded, TokenError
+
+assert "drf_signet" not in RefreshToken.__init__.__code__.co_filename
+user = User.objects.create_user("ada")
+
+
+def outcome(token):
+    try:
+        return type(flows.refresh(str(token)))
+    except TokenError as error:
+        return type(error)
+
+
+live, dead = RefreshToken.for_user(user), RefreshToken.for_user(user)
+sliding = SlidingToken.for_user(user)
+dead.blacklist()
+assert Session.objects.get().end_reason == "logout"
+assert (outcome(live), outcome(dead)) == (TokenPair, SessionEnded)
+assert outcome(sliding).__name__ == "InvalidClaim"
+live.blacklist()
+assert outcome(live) is SessionEnded
+assert not Session.objects.live().exists()
+print("all of it works")
+"""
+
+
+def test_beside_simplejwt_itself_its_tables_are_heeded(tmp_path: Path, old_python: Path) -> None:
+    site = Site.copied(tmp_path / "site")
+    site.edit(
+        '    "rest_framework_simplejwt",\n', '    "drf_signet",\n    "rest_framework_simplejwt",\n'
+    )
+    site.append(ADOPTION)
+    site.manage(old_python, "check", "--fail-level=ERROR")
+    site.manage(old_python, "migrate", "--verbosity=0")
+    assert "all of it works" in site.manage(old_python, "shell", "-c", BESIDE)
+    reported = site.manage(old_python, "signet_migrate_from_simplejwt")
+    assert "1 refused: invalid_claim" in reported  # the sliding one
+
+
 def claims(token: str) -> Any:
     """Read a token's payload."""
     payload = token.split(".")[1]
