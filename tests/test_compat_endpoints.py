@@ -307,8 +307,10 @@ class TestProtected:
         assert {b"JWT"} == authentication.AUTH_HEADER_TYPE_BYTES
         request = APIRequestFactory().get("/")
         assert JWTAuthentication().authenticate_header(request) == 'JWT realm="api"'
-        with pytest.raises(AttributeError, match="NOTHING"):
-            _ = authentication.NOTHING
+        assert views.AUTH_HEADER_TYPES == ("JWT",)
+        for module in (authentication, views):
+            with pytest.raises(AttributeError, match="NOTHING"):
+                _ = module.NOTHING
 
     def test_a_request_without_a_token_is_none_of_ours(self, client, alias):
         said = [client.get("/hello/", HTTP_AUTHORIZATION=one) for one in ("", "Token x")]

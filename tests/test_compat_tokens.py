@@ -20,6 +20,7 @@ from drf_signet.compat.simplejwt.exceptions import (
     TokenError,
 )
 from drf_signet.compat.simplejwt.models import TokenUser
+from drf_signet.compat.simplejwt.sessiontokens import BlacklistMixin
 from drf_signet.compat.simplejwt.state import token_backend
 from drf_signet.compat.simplejwt.tokens import (
     AccessToken,
@@ -462,7 +463,18 @@ class Mail(Token):
     lifetime = timedelta(minutes=1)
 
 
+class Device(BlacklistMixin["Device"], Token):  # type: ignore[type-arg]  # as it was written
+    token_type = "device"
+    lifetime = timedelta(minutes=1)
+
+
 class TestTheirOwn:
+    def test_a_token_of_another_type_can_have_a_session(self, user):
+        text = str(Device.for_user(user))
+        Device(text).blacklist()
+        with pytest.raises(TokenError, match="blacklisted"):
+            Device(text)
+
     def test_a_token_of_another_type_has_no_session(self, user):
         token = Mail.for_user(user)
         assert Mail(str(token))["user_id"] == str(user.pk)

@@ -88,6 +88,10 @@ class BlacklistMixin(SessionMixin):
     #: Whether reading the text asks for the session; the refresh itself asks later.
     _asks = True
 
+    def __class_getitem__(cls, token_class: object) -> type[Self]:
+        """Return the class itself: it was generic, and is named so where it is subclassed."""
+        return cls
+
     @classmethod
     def unasked(cls, token: str | bytes) -> Self:
         """Read and verify a text, but for what the database knows."""

@@ -19,9 +19,16 @@ from drf_signet.errors import CredentialsRefused, SignetError
 from drf_signet.throttling import LoginThrottle
 from drf_signet.views import SignetView, keeping_transactions
 
-from .authentication import challenge
+from .authentication import challenge, header_types
 from .exceptions import InvalidToken, TokenError
 from .settings import api_settings
+
+
+def __getattr__(name: str) -> Any:
+    """Return the schemes of the settings in force, where they were imported from too."""
+    if name == "AUTH_HEADER_TYPES":
+        return header_types()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class TokenViewBase(SignetView):
