@@ -284,6 +284,18 @@ class TestEnding:
             RefreshToken(text[:-8] + "AAAAAAAA", verify=False).blacklist()
         assert Session.objects.get().end_reason == ""
 
+    def test_nothing_is_signed_for_what_was_merely_read(self, user, alias):
+        text = str(RefreshToken.for_user(user))
+        alias.OutstandingToken.objects.all().delete()
+        forged = RefreshToken(text[:-8] + "AAAAAAAA", verify=False)
+        with pytest.raises(TokenError, match="invalid"):
+            forged.outstand()
+        changed = RefreshToken(text, verify=False)
+        changed["user_id"] = "4711"
+        changed.outstand()
+        row = alias.OutstandingToken.objects.get()
+        assert (row.user, RefreshToken(row.token)["user_id"]) == (user, str(user.pk))
+
     def test_a_rotation_by_hand_uses_up_the_token_alone(self, user, settings):
         settings.SIMPLE_JWT = ROTATING
         text = str(RefreshToken.for_user(user))

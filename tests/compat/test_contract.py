@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.services import require
+
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = Path(__file__).with_name("contract.py")
-#: Environments in which simplejwt may be.
-INTERPRETERS = [str(ROOT / ".venv-swap" / "bin" / "python"), sys.executable]
-VERSION = "5.5.1"
 
 _SCENARIO = re.compile(r'^@scenario(?:_of\("(.*)"\))?\ndef (\w+)', re.MULTILINE)
 SCENARIOS = [
@@ -27,27 +26,11 @@ SCENARIOS = [
 
 
 @functools.cache
-def interpreter() -> str | None:
-    """Return the one that has the simplejwt to be compared with."""
-    code = "import importlib.metadata as m; print(m.version('djangorestframework-simplejwt'))"
-    for one in filter(os.path.exists, INTERPRETERS):
-        done = subprocess.run([one, "-c", code], capture_output=True, text=True, check=False)
-        if done.stdout.strip() == VERSION:
-            return one
-    return None
-
-
-@functools.cache
 def seen(package: str, settings: str) -> dict[str, Any]:
     """Return what every scenario of these settings sees on a package."""
+    python = SWAP if package == "real" else sys.executable
     done = subprocess.run(
-        [
-            (package == "real" and interpreter()) or sys.executable,
-            "-W",
-            "ignore",
-            "-m",
-            "tests.compat.contract",
-        ],
+        [python, "-W", "ignore", "-m", "tests.compat.contract"],
         cwd=ROOT,
         env={**os.environ, "COMPAT_PACKAGE": package, "COMPAT_SETTINGS": settings},
         capture_output=True,
@@ -61,8 +44,7 @@ def seen(package: str, settings: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("settings", "name"), SCENARIOS, ids=lambda value: value)
 def test_what_code_sees_is_what_it_saw(settings: str, name: str) -> None:
-    if interpreter() is None:
-        pytest.skip(f"simplejwt {VERSION} is not installed")
+    require("swap")
     assert seen("alias", settings)[name] == seen("real", settings)[name]
 
 

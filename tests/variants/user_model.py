@@ -195,3 +195,16 @@ def test_tokens_of_simplejwt_are_imported_adopted_and_stay_dead(
     tokens = [one.token for one in (imported, dead, new)]
     answers = [client.post(REFRESH.url, {"refresh": token}) for token in tokens]
     assert [answer.status_code for answer in answers] == [200, 401, 200]
+
+
+def test_simplejwt_s_tokens_name_a_user_of_this_key(user):
+    from drf_signet.compat.simplejwt.authentication import JWTAuthentication
+    from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken
+
+    token = RefreshToken.for_user(user)
+    access = AccessToken(str(token.access_token))
+    assert access["user_id"] == str(user.pk)
+    assert JWTAuthentication().get_user(access) == user
+    by_hand = AccessToken()
+    by_hand["user_id"] = str(user.pk)
+    assert JWTAuthentication().get_user(AccessToken(str(by_hand))) == user

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import HTTP_HEADER_ENCODING, authentication
 from rest_framework.request import Request
 
-from drf_signet import problems
+from drf_signet import problems, runtime
 from drf_signet.errors import SignetError
 
 from .exceptions import AuthenticationFailed, EndedError, InvalidToken, TokenError
@@ -123,7 +123,8 @@ class JWTAuthentication(authentication.BaseAuthentication):
     def _find(self, token: Any) -> Any:
         user_id = user_id_of(token)
         try:
-            return self.user_model.objects.filter(**{api_settings.USER_ID_FIELD: user_id}).first()
+            field = runtime.current().subject.name
+            return self.user_model.objects.filter(**{field: user_id}).first()
         except (TypeError, ValueError, OverflowError, ValidationError) as error:
             raise InvalidToken(_no_user()) from error
 

@@ -144,7 +144,11 @@ class BlacklistMixin(SessionMixin):
         """Return the login's row, and whether it was made now; None without the app.
 
         Writes the session, if it is not written yet.
+
+        Raises:
+            TokenError: the token is not signed by a key of ours.
         """
+        self._demand_signature()
         self._identify()
         if self._login is not None:
             super()._write(self._login)
@@ -182,7 +186,8 @@ class BlacklistMixin(SessionMixin):
             payload = self.get_token_backend().read_signed(wire.text(self.token))
         except TokenBackendError as error:
             raise TokenError(_("Token is invalid")) from error
-        self._login = Login.of(payload)
+        # From here on only what is signed counts, and not what was assigned since.
+        self.payload, self._login = payload, Login.of(payload)
 
 
 class RefreshMixin(BlacklistMixin):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from django.utils.translation import gettext_lazy as _
 
-from drf_signet import claims
+from drf_signet import claims, runtime
 
 from . import logins, state, wire
 from .backends import TokenBackend
@@ -184,7 +184,8 @@ class Token:
         if not getattr(user, "is_active", True):
             logger.warning("a token is made for user %s, who is inactive", user.pk)
         token = cls()
-        token.payload[api_settings.USER_ID_CLAIM] = str(getattr(user, api_settings.USER_ID_FIELD))
+        named = runtime.current().subject.claim(user)
+        token.payload[api_settings.USER_ID_CLAIM] = str(named)
         token._log_in(user)
         return token
 
