@@ -6,6 +6,7 @@ The project is `tests/swap/project`; not a line of its code is changed, only its
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,14 @@ PASSWORD = "correct horse"
 CLIENTS = 12
 #: The project's users, whom the answers name.
 NAMES = ("ada", "ben", "cyn", "dan", "eve", "fay")
+
+#: Dan is deactivated, Eve deleted.
+LEAVING = """
+from django.contrib.auth.models import User
+
+User.objects.filter(username="dan").update(is_active=False)
+User.objects.get(username="eve").delete()
+"""
 
 #: What is changed in the settings.
 ALIAS = (
@@ -114,24 +123,27 @@ class Before:
     answers: dict[str, Answer]
 
 
-@pytest.fixture
-def before(tmp_path: Path, old_python: Path) -> Before:
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory, old_python: Path) -> Before:
     """Make the site, and let it live on simplejwt for a while."""
-    site = Site.copied(tmp_path / "site")
+    site = Site.copied(tmp_path_factory.mktemp("lived") / "site")
     site.manage(old_python, "migrate", "--verbosity=0")
     with site.served(old_python) as client:
         tokens = live_on(client)
         fay = log_in(client, "fay")
         seen = answers(client, fay["refresh"], fay["access"], tokens.dead["ben's 0"])
-    shell = "from django.contrib.auth.models import User; "
-    deactivated = "User.objects.filter(username='dan').update(is_active=False); "
-    site.manage(
-        old_python, "shell", "-c", f"{shell}{deactivated}User.objects.get(username='eve').delete()"
-    )
+    site.manage(old_python, "shell", "-c", LEAVING)
     for name in ("dan", "eve"):
         del tokens.access[name]
         tokens.dead[name] = tokens.live.pop(name)
     return Before(site=site, tokens=tokens, answers=seen)
+
+
+@pytest.fixture
+def before(tmp_path: Path, lived: Before) -> Before:
+    """Return a copy of it, down to its database, for one test."""
+    site = Site.copied(tmp_path / "site", source=lived.site.directory)
+    return Before(site=site, tokens=copy.deepcopy(lived.tokens), answers=lived.answers)
 
 
 def swap(site: Site, python: Path) -> None:
@@ -225,6 +237,50 @@ def test_the_tables_of_old_are_imported_and_dropped(before: Before, python: Path
         fay = log_in(client, "fay")
         assert client.post("api/token/blacklist/", refresh=fay["refresh"]).status == 200
         assert client.post("api/token/refresh/", refresh=fay["refresh"]).status == 401
+
+
+#: Without the alias, in one process with simplejwt itself and its own app of tables.
+BESIDE = """
+from django.contrib.auth.models import User
+from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken
+from drf_signet import Session, TokenPair, flows
+from drf_signet.errors import SessionEnded, TokenError
+
+assert "drf_signet" not in RefreshToken.__init__.__code__.co_filename
+user = User.objects.create_user("ada")
+
+
+def outcome(token):
+    try:
+        return type(flows.refresh(str(token)))
+    except TokenError as error:
+        return type(error)
+
+
+live, dead = RefreshToken.for_user(user), RefreshToken.for_user(user)
+sliding = SlidingToken.for_user(user)
+dead.blacklist()
+assert Session.objects.get().end_reason == "logout"
+assert (outcome(live), outcome(dead)) == (TokenPair, SessionEnded)
+assert outcome(sliding).__name__ == "InvalidClaim"
+live.blacklist()
+assert outcome(live) is SessionEnded
+assert not Session.objects.live().exists()
+print("all of it works")
+"""
+
+
+def test_beside_simplejwt_itself_its_tables_are_heeded(tmp_path: Path, old_python: Path) -> None:
+    site = Site.copied(tmp_path / "site")
+    site.edit(
+        '    "rest_framework_simplejwt",\n', '    "drf_signet",\n    "rest_framework_simplejwt",\n'
+    )
+    site.append(ADOPTION)
+    site.manage(old_python, "check", "--fail-level=ERROR")
+    site.manage(old_python, "migrate", "--verbosity=0")
+    assert "all of it works" in site.manage(old_python, "shell", "-c", BESIDE)
+    reported = site.manage(old_python, "signet_migrate_from_simplejwt")
+    assert "1 refused: invalid_claim" in reported  # the sliding one
 
 
 def claims(token: str) -> Any:

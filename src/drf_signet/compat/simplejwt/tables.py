@@ -13,7 +13,7 @@ from typing import Any
 
 from django.apps import apps
 
-from drf_signet import api, sessions
+from drf_signet import adoption, api, sessions
 
 from .alias import OLD
 
@@ -48,7 +48,9 @@ def list_as_ended(jti: str) -> tuple[Any, bool]:
 
 def end_logins(jtis: Iterable[str]) -> None:
     """End the sessions of rows that were put on the blacklist. Safe to repeat."""
-    ids = [found for jti in jtis if (found := as_session_id(jti)) is not None]
+    listed = list(jtis)
+    ids = [found for jti in listed if (found := as_session_id(jti)) is not None]
+    ids += [adoption.session_id_of(jti) for jti in listed]  # of those from before the switch
     alive = sessions.written().filter(pk__in=ids, end_reason="")
     for pk in list(alive.values_list("pk", flat=True)):
         api.end(pk)
