@@ -414,7 +414,7 @@ def test_many_logins_are_ended_at_once(alias, user):
     assert not Session.objects.live().exists()
 
 
-ODD = [None, True, 1.5, [], "\0"]
+ODD: list[Any] = [None, True, 1.5, [], "\0"]
 
 
 @pytest.mark.parametrize("kind", [AccessToken, RefreshToken, SlidingToken])
