@@ -6,6 +6,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 BENCH := .venv-bench
+SWAP := .venv-swap
 WHEN := $(PY) -m tests.services
 
 .DEFAULT_GOAL := help
@@ -23,7 +24,10 @@ unit: $(VENV)/.test ## the fast suite: SQLite, no servers, no browser, no races
 
 test: test-sqlite test-postgres test-mariadb ## the whole suite on each database; coverage on SQLite
 
+# Where the packages of the swap cannot be had, its tests are skipped, or fail if they are required.
 test-sqlite: $(VENV)/.test
+	@$(MAKE) --no-print-directory $(SWAP)/.swap >$(VENV)/swap.log 2>&1 \
+		|| echo "$(SWAP) could not be made: see $(VENV)/swap.log"
 	$(PY) -m coverage run -m pytest
 	$(PY) -m coverage report
 
@@ -70,7 +74,7 @@ wheel-test: $(VENV)/.package ## build, install into an empty environment, follow
 	$(PY) tests/wheel_tutorial.py dist/*.whl
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) $(BENCH) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(BENCH) $(SWAP) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -79,12 +83,12 @@ $(VENV)/.%: pyproject.toml $(VENV)/.pip
 	$(PY) -m pip install --quiet --editable . --group $*
 	@touch $@
 
-# An environment of its own: the peers, in their current versions, are no part of the development.
-$(BENCH)/.bench: pyproject.toml
-	$(PYTHON) -m venv $(BENCH)
-	echo '*' >$(BENCH)/.gitignore
-	$(BENCH)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BENCH)/bin/python -m pip install --quiet --upgrade --editable . --group bench
+# Environments of their own: the peers, in their current versions, are no part of the development.
+$(BENCH)/.bench $(SWAP)/.swap: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	echo '*' >$(@D)/.gitignore
+	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(@D)/bin/python -m pip install --quiet --upgrade --editable . --group $(subst .,,$(@F))
 	@touch $@
 
 # pip knows --group since 25.1.

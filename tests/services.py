@@ -3,7 +3,7 @@
 A test that needs an absent service is skipped, and the report says why. Whoever must not let
 that pass names the service in SIGNET_REQUIRE, and the same test fails:
 
-    SIGNET_REQUIRE=postgres,mariadb,redis,chromium make test
+    SIGNET_REQUIRE=postgres,mariadb,redis,chromium,swap make test
 
 On the command line the same rule decides whether a command is run:
 
@@ -21,8 +21,12 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+
+#: The interpreter of the environment in which other packages are replaced: `make test` makes it.
+SWAP = Path(__file__).resolve().parents[1] / ".venv-swap" / "bin" / "python"
 
 #: Each service, and the module through which the tests talk to it.
 DRIVERS = {
@@ -30,6 +34,7 @@ DRIVERS = {
     "mariadb": "MySQLdb",
     "redis": "redis",
     "chromium": "playwright",
+    "swap": "subprocess",
 }
 _DEFAULTS = {"postgres": (5432, "postgres"), "mariadb": (3306, "root"), "redis": (6379, "")}
 
@@ -91,6 +96,8 @@ def missing(name: str, *, driver: bool = True) -> str | None:
     """
     if name == "chromium":
         reason = None if chromium() else "not on the PATH"
+    elif name == "swap":
+        reason = None if SWAP.parents[1].joinpath(".swap").exists() else f"there is no {SWAP}"
     else:
         at = server(name)
         reason = None if at.listens() else f"nothing listens at {at.host}:{at.port}"

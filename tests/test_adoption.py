@@ -100,6 +100,18 @@ def test_a_token_of_old_verifies_before_and_after_it_was_adopted(
     assert post(client, "token_verify", token=token).status_code == 401
 
 
+@pytest.mark.parametrize("use", ["token_refresh", "token_logout", "token_verify"])
+def test_a_sliding_token_of_old_is_neither_kind_and_refused(
+    client: APIClient, user: Any, use: str, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    token = token_of_old(user, token_type="sliding", refresh_exp=int(runtime.now()) + 9000)
+    with django_assert_num_queries(0):
+        answer = post(client, use, **{"token" if use == "token_verify" else "refresh": token})
+        assert (answer.status_code, answer.data["reason"]) == (401, "invalid")
+        answer = client.get("/hello/", HTTP_AUTHORIZATION=f"Bearer {token}")
+        assert answer.status_code == 401
+
+
 def test_an_access_token_of_old_opens_a_protected_view(client: APIClient, user: Any) -> None:
     token = token_of_old(user, token_type="access")
     assert client.get("/hello/", HTTP_AUTHORIZATION=f"Bearer {token}").status_code == 200
@@ -186,11 +198,11 @@ def test_the_session_s_id_follows_from_the_token_alone_and_never_changes(user: A
     assert adoption.session_id(claims) == uuid.UUID("cd71c9a3-6a24-5c06-a70d-616397ad20f4")
 
 
-def test_adopting_is_three_statements_and_one_from_then_on(
+def test_adopting_is_four_statements_and_one_from_then_on(
     user: Any, django_assert_num_queries: Callable[..., Any]
 ) -> None:
     claims = tokens.verify_refresh(token_of_old(user), now=runtime.now())
-    with django_assert_num_queries(3 + 2):  # a test is a transaction: it takes a savepoint
+    with django_assert_num_queries(4 + 2):  # a test is a transaction: it takes a savepoint
         adoption.adopt(claims, now=runtime.now())
     with django_assert_num_queries(1):
         adoption.adopt(claims, now=runtime.now())

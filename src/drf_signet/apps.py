@@ -13,7 +13,8 @@ class SignetConfig(AppConfig):
     verbose_name = _("Sessions of the API")
 
     def ready(self) -> None:
-        """Register the system checks, and listen to the saves of users."""
-        from . import checks, userchanges  # noqa: F401 - checks are registered by being imported
+        """Register the system checks; listen to the saves of users and of blacklisted tokens."""
+        from . import adoption, checks, userchanges  # noqa: F401 - checks are there by their import
 
         userchanges.connect()
+        adoption.connect()

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 from django.db.migrations.recorder import MigrationRecorder
 
-from . import conf, runtime
+from . import blacklist, conf, runtime
 from .errors import UnusableKey
 from .keys import MIN_SECRET_BYTES
 from .models import Session
@@ -54,7 +54,10 @@ def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured:
         return []  # signet.E001
     read = sorted(conf.shared_values(given).keys() - overridden.keys())
-    ignored = sorted(given.keys() - conf.SHARED_WITH_SIMPLE_JWT)
+    known = conf.SHARED_WITH_SIMPLE_JWT
+    if conf.stands_in_for_simplejwt():
+        known |= conf.READ_UNDER_THE_ALIAS
+    ignored = sorted(given.keys() - known)
     messages: list[CheckMessage] = []
     if read:
         text = f"Settings read from SIMPLE_JWT: {', '.join(read)}."
@@ -69,6 +72,27 @@ def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
 def check_table(*, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Report a database without the table of sessions (W002)."""
     return list(_missing_tables(databases or ()))
+
+
+@register(Tags.database)
+def check_old_tables(
+    *, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Say what tables of simplejwt's blacklist are for whose app is not installed (I002)."""
+    try:
+        until = conf.current().ADOPT_TOKENS_UNTIL
+        left = blacklist.database() in (databases or ()) and blacklist.is_left_behind()
+    except (ImproperlyConfigured, DatabaseError):
+        return []  # signet.E001, or a database that cannot be reached
+    if not left:
+        return []
+    if until > runtime.now():
+        text = "simplejwt's blacklist is read when a token of old is adopted, without its app."
+        hint = "`manage.py signet_migrate_from_simplejwt --dry-run` says when its tables may go."
+    else:
+        text = "The tables of simplejwt's blacklist are there, and nothing reads them."
+        hint = "Set ADOPT_TOKENS_UNTIL if its tokens are to be accepted; else drop them."
+    return [Info(text, hint=hint, id="signet.I002")]
 
 
 def _missing_tables(databases: Sequence[str]) -> Iterator[CheckMessage]:

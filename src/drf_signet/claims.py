@@ -179,8 +179,8 @@ def read(payload: dict[str, Any], *, token_type: str | None, rules: Rules, now: 
         WrongTokenType: it is a token of the other type.
         InvalidClaim: any other claim is missing, mistyped, out of range or not ours.
     """
-    _check_times(payload, rules, now)
-    _check_parties(payload, rules)
+    check_times(payload, rules, now)
+    check_parties(payload, rules)
     sid = _sid(payload, _check_type(payload, token_type), rules, now)
     if not isinstance(jti := payload.get("jti"), str) or not 0 < len(jti) <= MAX_JTI_LENGTH:
         raise InvalidClaim("jti")
@@ -194,7 +194,13 @@ def is_integer(value: object) -> TypeGuard[int]:
     return type(value) is int
 
 
-def _check_times(payload: Mapping[str, Any], rules: Rules, now: float) -> None:
+def check_times(payload: Mapping[str, Any], rules: Rules, now: float) -> None:
+    """Refuse a payload whose `exp`, `iat` or `nbf` says that it is not for now.
+
+    Raises:
+        TokenExpired: `exp` is `now` or earlier, beyond the leeway.
+        InvalidClaim: one of them is mistyped or out of range, or there is no `exp`.
+    """
     exp = payload.get("exp")
     if not is_integer(exp) or exp > now + MAX_LIFETIME + rules.leeway:
         raise InvalidClaim("exp")
@@ -213,7 +219,12 @@ def _check_past(payload: Mapping[str, Any], name: str, latest: float) -> None:
         raise InvalidClaim(name)
 
 
-def _check_parties(payload: Mapping[str, Any], rules: Rules) -> None:
+def check_parties(payload: Mapping[str, Any], rules: Rules) -> None:
+    """Refuse a payload that is of another issuer or for another audience.
+
+    Raises:
+        InvalidClaim: `iss` or `aud`.
+    """
     if rules.issuer is not None:
         issuer = payload.get("iss")
         if not isinstance(issuer, str) or issuer != rules.issuer:

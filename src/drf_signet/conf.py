@@ -40,9 +40,35 @@ SHARED_WITH_SIMPLE_JWT = frozenset(
         "USER_AUTHENTICATION_RULE",
     }
 )
+#: Of the rest, those that have an effect under the alias of its name.
+READ_UNDER_THE_ALIAS = frozenset(
+    {
+        "AUTH_TOKEN_CLASSES",
+        "BLACKLIST_AFTER_ROTATION",
+        "CHECK_REVOKE_TOKEN",
+        "CHECK_USER_IS_ACTIVE",
+        "JSON_ENCODER",
+        "REVOKE_TOKEN_CLAIM",
+        "SLIDING_TOKEN_LIFETIME",
+        "SLIDING_TOKEN_OBTAIN_SERIALIZER",
+        "SLIDING_TOKEN_REFRESH_EXP_CLAIM",
+        "SLIDING_TOKEN_REFRESH_LIFETIME",
+        "SLIDING_TOKEN_REFRESH_SERIALIZER",
+        "TOKEN_BLACKLIST_SERIALIZER",
+        "TOKEN_OBTAIN_SERIALIZER",
+        "TOKEN_REFRESH_SERIALIZER",
+        "TOKEN_USER_CLASS",
+        "TOKEN_VERIFY_SERIALIZER",
+        "UPDATE_LAST_LOGIN",
+    }
+)
 #: Its dotted default rule: spelled out in many projects, and the same as ours.
 _SIMPLE_JWT_RULE = "rest_framework_simplejwt.authentication.default_user_authentication_rule"
-_READ_FROM = frozenset({"SIGNET", "SIMPLE_JWT", "SECRET_KEY", "SECRET_KEY_FALLBACKS"})
+#: The app that answers for simplejwt: under it, what simplejwt never did is off unless it is set.
+_ALIAS = "drf_signet.compat.simplejwt"
+_READ_FROM = frozenset(
+    {"SIGNET", "SIMPLE_JWT", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "INSTALLED_APPS"}
+)
 
 ClaimsHook = Callable[[Any, Any], Mapping[str, Any]]
 Rule = Callable[[Any], bool]
@@ -55,6 +81,16 @@ def _setting(default: Any, doc: str, parse: Callable[[Any], Any], *, secret: boo
 def default_user_authentication_rule(user: Any) -> bool:
     """Allow every user that exists and is active."""
     return user is not None and bool(user.is_active)
+
+
+def _as_simple_jwt_had_it(simple_jwt: Mapping[str, Any]) -> dict[str, Any]:
+    if simple_jwt.get("CHECK_USER_IS_ACTIVE", True) or "USER_AUTHENTICATION_RULE" in simple_jwt:
+        return {}
+    return {"USER_AUTHENTICATION_RULE": _any_user_rule}
+
+
+def _any_user_rule(user: Any) -> bool:
+    return user is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +234,15 @@ def current() -> Settings:
     Raises:
         ImproperlyConfigured: see `parse`.
     """
-    return parse(given("SIGNET"), given("SIMPLE_JWT"))
+    signet, simple_jwt = given("SIGNET"), given("SIMPLE_JWT")
+    if stands_in_for_simplejwt():
+        signet = {"LOGIN_THROTTLE": None, **_as_simple_jwt_had_it(simple_jwt), **signet}
+    return parse(signet, simple_jwt)
+
+
+def stands_in_for_simplejwt() -> bool:
+    """Whether the project has the app that makes simplejwt's name ours."""
+    return any(app.startswith(_ALIAS) for app in django_settings.INSTALLED_APPS)
 
 
 def given(name: str) -> Mapping[str, Any]:

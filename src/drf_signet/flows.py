@@ -37,6 +37,9 @@ from .transports import bearer
 
 logger = logging.getLogger("drf_signet")
 
+#: Makes the tokens of a generation of a session.
+Mint = Callable[[Session, int], TokenPair]
+
 
 def login(request: HttpRequest, credentials: Mapping[str, Any]) -> TokenPair:
     """Log in by Django's authentication backends.
@@ -91,9 +94,18 @@ def issue(
     pair = tokens.mint_pair(session, 0, now=now, extra=claims)
     if request is not None:
         _say_logged_in(user, request)
-    sessions.open(session, limit=settings.MAX_SESSIONS_PER_USER)
-    _announce(session_opened, session, request)
+    open_session(session, request)
     return pair
+
+
+def open_session(session: Session, request: HttpRequest | None = None) -> None:
+    """Write a drafted session and say so: one INSERT, more with `MAX_SESSIONS_PER_USER`.
+
+    Raises:
+        Busy: the database kept refusing.
+    """
+    sessions.open(session, limit=runtime.current().settings.MAX_SESSIONS_PER_USER)
+    _announce(session_opened, session, request)
 
 
 def authenticate_request(
@@ -140,8 +152,19 @@ async def _off_loop(step: Callable[..., Any], *args: Any, hop: bool, **kwargs: A
     return await sync_to_async(step)(*args, **kwargs) if hop else step(*args, **kwargs)
 
 
-def refresh(raw: object, request: HttpRequest | None = None) -> TokenPair | SignetError:
+def refresh(
+    raw: object,
+    request: HttpRequest | None = None,
+    *,
+    mint: Mint | None = None,
+    rotates: bool | None = None,
+) -> TokenPair | SignetError:
     """Trade a refresh token for new tokens; safe to repeat within the grace period.
+
+    Args:
+        mint: makes the tokens of a session and generation, in place of `tokens.mint_pair`. Called
+            before anything is written, and again after a lost race.
+        rotates: whether the generation advances, in place of `ROTATE_REFRESH_TOKENS`.
 
     Returns:
         The tokens, or the refusal.
@@ -151,8 +174,8 @@ def refresh(raw: object, request: HttpRequest | None = None) -> TokenPair | Sign
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    presented = _presented(tokens.verify_refresh(raw, now=now), now=now)
-    rotated = rotation.rotate(presented, partial(_successor, presented, now))
+    shown = present(tokens.verify_refresh(raw, now=now), now=now, rotates=rotates)
+    rotated = rotation.rotate(shown, mint or partial(_successor, shown, now))
     if rotated.prepared is None:
         return _refusal(rotated, request)
     advanced = rotated.verdict is Verdict.ADVANCED
@@ -171,7 +194,7 @@ def verify(raw: object) -> Claims:
     claims = tokens.verify_either(raw, now=now)
     if claims.token_type == ACCESS:
         tokens.check_alive(claims)
-    elif not rotation.check(_presented(claims, now=now)):
+    elif not rotation.check(present(claims, now=now)):
         raise SessionEnded
     return claims
 
@@ -184,7 +207,7 @@ def logout(raw: object, request: HttpRequest | None = None) -> None:
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    presented = _presented(tokens.verify_refresh(raw, now=now), now=now)
+    presented = present(tokens.verify_refresh(raw, now=now), now=now)
     rows = sessions.written().select_related("user").filter(pk=presented.session_id)
     session = retried(rows.first, using=sessions.write_database())
     if session is None or session.end_reason:
@@ -207,7 +230,7 @@ def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
     _say_logged_out(user, request)
 
 
-def _presented(claims: Claims, *, now: float) -> Presented:
+def present(claims: Claims, *, now: float, rotates: bool | None = None) -> Presented:
     """Return what a refresh token presents; a token of old gets its session first."""
     if claims.session_id is None:
         adoption.adopt(claims, now=now)
@@ -218,7 +241,7 @@ def _presented(claims: Claims, *, now: float) -> Presented:
         belongs_to=partial(users.is_named_by, claims),
         allows=users.may_authenticate,
         transport=Transport.TOKEN,
-        rotates=settings.ROTATE_REFRESH_TOKENS,
+        rotates=settings.ROTATE_REFRESH_TOKENS if rotates is None else rotates,
         grace=settings.ROTATION_GRACE_PERIOD,
     )
 

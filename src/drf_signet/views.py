@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from django.conf import settings
@@ -79,12 +81,8 @@ class SignetView(generics.GenericAPIView[Any]):
 
         DRF's exception handler marks the request's transaction for rollback.
         """
-        open_ones = [c for c in connections.all(initialized_only=True) if c.in_atomic_block]
-        marks = [(connection, connection.needs_rollback) for connection in open_ones]
-        response = self.handle_exception(error)
-        for connection, mark in marks:
-            connection.set_rollback(mark)
-        return response
+        with keeping_transactions():
+            return self.handle_exception(error)
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
         """Keep answers out of every cache (RFC 6749 §5.1)."""
@@ -219,6 +217,16 @@ class SessionDetailView(OwnSessionsView):
         if session is None:
             raise NotFound
         return session
+
+
+@contextmanager
+def keeping_transactions() -> Iterator[None]:
+    """Leave the marks for rollback as they were, whatever the block does."""
+    open_ones = [c for c in connections.all(initialized_only=True) if c.in_atomic_block]
+    marks = [(connection, connection.needs_rollback) for connection in open_ones]
+    yield
+    for connection, mark in marks:
+        connection.set_rollback(mark)
 
 
 def _read_body(request: Request) -> None:

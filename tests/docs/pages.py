@@ -4,6 +4,7 @@ A page is never edited for a test. What its blocks mean:
 
 - `python` whose first line is a comment that names a file, `# mysite/urls.py`, is that file;
   `# mysite/settings.py, at the end` is added to it. Any other `python` is a piece of code.
+- `py` is a file too, written for another package: `tests/swap` runs it where that is installed.
 - `bash` is typed into a shell.
 - `text` and `json` after it show what the shell prints. `…` stands for any text within a line, and
   alone on a line for any number of lines.
@@ -43,7 +44,7 @@ class Block:
     @property
     def file(self) -> File | None:
         """The file that the block is, if its first line names one."""
-        match = _FILE.fullmatch(self.text) if self.language == "python" else None
+        match = _FILE.fullmatch(self.text) if self.language in ("python", "py") else None
         if match is None:
             return None
         return File(path=match["path"], appended=bool(match["more"]), text=match["text"])

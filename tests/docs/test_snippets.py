@@ -18,6 +18,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,10 +34,14 @@ from django.http import JsonResponse
 from django.test import AsyncClient, Client, RequestFactory, TestCase, override_settings
 from django.urls import path
 from django.utils.module_loading import import_string
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.test import APIRequestFactory
 
 from drf_signet import (
+    Session,
     conf,
     end,
+    flows,
     issue,
     refresh_reused,
     runtime,
@@ -45,6 +50,7 @@ from drf_signet import (
     session_refreshed,
     signals,
 )
+from tests.conftest import PASSWORD
 from tests.docs.pages import DOCS, Block, blocks
 
 PAGES = {
@@ -52,6 +58,8 @@ PAGES = {
     for page in sorted(DOCS.rglob("*.md"))
     if page.name != "tutorial.md" and any(block.language == "python" for block in blocks(page))
 }
+#: Pages that another app answers for: see `tests.docs.test_compat`.
+ALIASED = frozenset({"howto/simplejwt-code.md"})
 SETTINGS = "mysite/settings.py"
 
 #: What a block of settings may set; each is in force for what follows on its page, but for those
@@ -183,7 +191,7 @@ def _run(case: type[TestCase]) -> None:
             test.doCleanups()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in ALIASED])
 def test_the_python_of_a_page_runs(run_page, name):
     run_page(name)
 
@@ -227,7 +235,6 @@ def test_the_login_serializer_hands_its_field_to_the_backend(run_page):
 def test_receivers_of_the_pages_do_what_they_are_for(
     run_page, user, caplog, mailoutbox, django_capture_on_commit_callbacks
 ):
-    from drf_signet import Session
 
     user.email = "vitor@example.com"
     user.save()
@@ -289,6 +296,68 @@ def test_the_decorator_of_the_page_takes_nothing_but_a_token(run_page, user):
     assert cautious.post("/who/", headers=headers).json() == {"pk": user.pk}
 
 
+class TestMigration:
+    """What stands in the place of simplejwt's code does the same."""
+
+    @pytest.fixture
+    def shop(self, run_page):
+        modules = run_page("howto/migrate-from-simplejwt.md").modules
+        return SimpleNamespace(**{name.split(".")[1]: one for name, one in modules.items()})
+
+    def test_claims_and_tokens_by_hand(self, shop, user):
+        pair = shop.registration.tokens_for(user)
+        assert flows.verify(pair["access"])["name"] == user.get_username()
+        assert set(pair) == {"refresh", "access"}
+
+    def test_a_view_of_its_own(self, shop, user, client):
+        view = shop.logins.NamedView.as_view()
+        body = {"username": user.username, "password": PASSWORD}
+        answer = view(APIRequestFactory().post("/", body))
+        assert answer.data["name"] == user.username
+        assert "access" in answer.data
+
+    def test_logging_out_here_and_everywhere(self, shop, user):
+        first, *others = (shop.registration.tokens_for(user) for _ in range(3))
+        shop.logout.log_out(first["refresh"])
+        assert [one.user for one in Session.objects.live()] == [user, user]
+        shop.logout.log_out_everywhere(user)
+        assert not Session.objects.live().exists()
+        assert len(others) == 2
+
+    def test_views_and_sockets_know_the_user(self, shop, user, client, django_assert_num_queries):
+        pair = shop.registration.tokens_for(user)
+        request: Any = RequestFactory().get(
+            "/", headers={"Authorization": f"Bearer {pair['access']}"}
+        )
+        with django_assert_num_queries(0):
+            answer = shop.stateless.WhoView.as_view()(request)
+        assert answer.data == {"id": user.pk}
+        assert shop.authentication.ShopAuthentication().authenticate(request)[0] == user
+        assert request.shop is None
+        assert (
+            shop.authentication.ShopAuthentication().authenticate(RequestFactory().get("/")) is None
+        )
+        assert shop.sockets.user_of(pair["access"]) == user
+        for other in (pair["refresh"], "x", None):
+            assert shop.sockets.user_of(other) is None
+
+    def test_an_old_token_of_another_package_is_changed_for_a_pair(self, run_page, user):
+        page = run_page("howto/migrate-from-others.md")
+        view = page.modules["accounts.exchange"].ExchangeView
+        retired = []
+
+        class OldAuthentication(BaseAuthentication):
+            def authenticate(self, request):
+                return user, SimpleNamespace(delete=lambda: retired.append(user))
+
+        request = APIRequestFactory().post("/")
+        assert view.as_view()(request).status_code == 401
+        answer = view.as_view(authentication_classes=(OldAuthentication,))(request)
+        assert flows.verify(answer.data["access"])["user_id"] == user.pk
+        assert answer["Cache-Control"] == "no-store"
+        assert retired == [user]
+
+
 def test_a_database_that_is_away_is_503_with_the_handler_of_the_page(run_page):
     from django.db import OperationalError
 
@@ -307,7 +376,8 @@ def test_commands_of_the_pages_exist():
         if "manage.py " in line
     ]
     named = {line.split("manage.py ", 1)[1].split()[0] for line in lines}
-    assert {"signet_clear_expired", "migrate"} <= named <= get_commands().keys()
+    ours = {"signet_clear_expired", "signet_migrate_from_simplejwt"}
+    assert {*ours, "migrate"} <= named <= get_commands().keys()
 
 
 def test_the_signals_that_are_restored_are_all_there_are():

@@ -14,7 +14,10 @@ import drf_signet
 from drf_signet import EndReason, Session
 from drf_signet.claims import Claims
 from tests.endpoints import LOGOUT, LOGOUT_ALL, NO_SESSION, OBTAIN, REFRESH, SESSIONS, VERIFY
+from tests.oldtables import adopted, empty_tables, old_tables, outstand, put_on_blacklist
 from tests.variants.settings import VARIANT
+
+__all__ = ["empty_tables", "old_tables"]
 
 PASSWORD = "correct horse"
 NAME = get_user_model().USERNAME_FIELD
@@ -177,3 +180,31 @@ def test_signed_token_with_an_odd_user_id_is_401(client, db, pair, settings, use
 
 def test_models_and_migrations_agree_whatever_the_user_model(db) -> None:
     call_command("makemigrations", "drf_signet", check=True, dry_run=True, verbosity=0)
+
+
+def test_tokens_of_simplejwt_are_imported_adopted_and_stay_dead(
+    client, make, empty_tables, settings
+) -> None:
+    settings.SIGNET = {"ROTATE_REFRESH_TOKENS": True, "ADOPT_TOKENS_UNTIL": "2100-01-01T00:00:00Z"}
+    imported, dead, new = (outstand(one, user_id=str(one.pk)) for one in (make(), make(), make()))
+    put_on_blacklist(dead)
+    new.delete()
+    call_command("signet_migrate_from_simplejwt")
+    sessions = [adopted(one) for one in (imported, dead, new)]
+    assert [one and one.user for one in sessions] == [imported.user, None, None]
+    tokens = [one.token for one in (imported, dead, new)]
+    answers = [client.post(REFRESH.url, {"refresh": token}) for token in tokens]
+    assert [answer.status_code for answer in answers] == [200, 401, 200]
+
+
+def test_simplejwt_s_tokens_name_a_user_of_this_key(user):
+    from drf_signet.compat.simplejwt.authentication import JWTAuthentication
+    from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken
+
+    token = RefreshToken.for_user(user)
+    access = AccessToken(str(token.access_token))
+    assert access["user_id"] == str(user.pk)
+    assert JWTAuthentication().get_user(access) == user
+    by_hand = AccessToken()
+    by_hand["user_id"] = str(user.pk)
+    assert JWTAuthentication().get_user(AccessToken(str(by_hand))) == user

@@ -1,0 +1,87 @@
+"""The refresh, in the words of the old API: what `TokenRefreshSerializer` does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import AuthenticationFailed
+
+from drf_signet import flows, users
+from drf_signet.errors import SessionEnded, TokenReused, UserInactive
+from drf_signet.errors import TokenError as Refused
+from drf_signet.models import Session
+from drf_signet.tokens import TokenPair
+
+from . import authentication, logins, wire
+from .exceptions import TokenError
+from .settings import api_settings
+
+
+def refresh(
+    token: Any, raw: str, request: HttpRequest | None, no_account: AuthenticationFailed
+) -> dict[str, str]:
+    """Trade a verified refresh token for new tokens; return the answer.
+
+    Args:
+        token: the token, of a class like `RefreshToken`, whose session was not asked for yet.
+        raw: its text.
+        no_account: what to raise if its user may not authenticate.
+
+    Raises:
+        TokenError: its session is over, or a later token has taken its place.
+    """
+
+    def mint(session: Session, generation: int) -> TokenPair:
+        if "sid" not in token and not authentication.is_of_todays_password(token, session.user):
+            raise TokenError(_("Token is blacklisted"))
+        return _mint(token, session, generation)
+
+    try:
+        outcome = flows.refresh(raw, request, mint=mint, rotates=logins.rotates())
+    except UserInactive:  # of a token of old, before it has become a session
+        raise no_account from None
+    except Refused as error:
+        raise _worded(error) from error
+    if isinstance(outcome, TokenPair):
+        answer = {"access": outcome.access}
+        return answer | ({"refresh": outcome.refresh} if outcome.refresh else {})
+    if isinstance(outcome, UserInactive) or _lost_its_user(token, outcome):
+        raise no_account
+    raise _worded(outcome)
+
+
+def is_over(payload: dict[str, Any]) -> bool:
+    """Whether a refresh token whose payload was verified would be refused now."""
+    try:
+        logins.check_refreshable(payload)
+    except TokenError:
+        return True
+    return False
+
+
+def _mint(token: Any, session: Session, generation: int) -> TokenPair:
+    renewed = token.renewed(session, generation)
+    access = renewed.access_token
+    access.payload["exp"] = min(access["exp"], int(session.expires_at.timestamp()))
+    advanced = generation != token.get("gen", 0)
+    return TokenPair(
+        access=str(access),
+        refresh=str(renewed) if advanced or api_settings.ROTATE_REFRESH_TOKENS else None,
+        expires_in=access["exp"] - access["iat"],
+        session=session,
+    )
+
+
+def _worded(error: Exception) -> TokenError:
+    ended = isinstance(error, SessionEnded | TokenReused)
+    return TokenError(_("Token is blacklisted") if ended else _("Token is invalid"))
+
+
+def _lost_its_user(token: Any, outcome: object) -> bool:
+    """Whether the session has ended because its user may not authenticate: one SELECT."""
+    if not isinstance(outcome, SessionEnded):
+        return False
+    user = wire.user_named_in(token.payload)
+    return user is None or not users.may_authenticate(user)

@@ -1,0 +1,1 @@
+"""The app of outstanding and blacklisted tokens: label `token_blacklist`."""

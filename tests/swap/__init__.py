@@ -1,0 +1,1 @@
+"""A project that was made with djangorestframework-simplejwt moves, with its users logged in."""

@@ -1,0 +1,92 @@
+"""The guide's blocks "before": run with simplejwt itself, and unchanged on the alias."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import DOCS, Block, blocks
+from tests.swap.site import Site
+
+GUIDE = DOCS / "howto" / "migrate-from-simplejwt.md"
+SETTINGS = "mysite/settings.py"
+
+#: Uses what the blocks define; run in the project's shell.
+USE = """
+from django.conf import settings
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient, APIRequestFactory
+from shop import authentication, cookies, logins, logout, registration, serializers, sockets
+from shop import stateless
+
+user = User.objects.create_user("ada", password="correct horse")
+token = serializers.ShopTokenObtainPairSerializer.get_token(user)
+assert (token["name"], token.access_token["name"]) == ("ada", "ada")
+
+body = {"username": "ada", "password": "correct horse"}
+data = logins.NamedView.as_view()(APIRequestFactory().post("/", body)).data
+assert data["name"] == "ada"
+
+pair = registration.tokens_for(user)
+header = {"HTTP_AUTHORIZATION": "Bearer " + pair["access"]}
+answer = stateless.WhoView.as_view()(APIRequestFactory().get("/", **header))
+assert str(answer.data["id"]) == str(user.pk)
+found, _ = authentication.ShopAuthentication().authenticate(APIRequestFactory().get("/", **header))
+assert (found, found.shop) == (user, None)
+assert sockets.user_of(pair["access"]) == user
+assert sockets.user_of(pair["refresh"]) is sockets.user_of("x") is None
+
+client = APIClient(HTTP_HOST="127.0.0.1")
+request = APIRequestFactory().get("/")
+assert cookies.CookieAuthentication().authenticate(request) is None
+request.COOKIES["access"] = pair["access"]
+assert cookies.CookieAuthentication().authenticate(request)[0] == user
+
+refresh = lambda token: client.post("/api/token/refresh/", {"refresh": token}).status_code
+assert refresh(pair["refresh"]) == 200
+other = registration.tokens_for(user)["refresh"]
+logout.log_out(other)
+assert refresh(other) == 401
+others = [registration.tokens_for(user)["refresh"] for _ in range(2)]
+logout.log_out_everywhere(user)
+assert [refresh(one) for one in others] == [401, 401]
+assert client.post("/api/token/blacklist/", {"refresh": "x"}).status_code == 401
+print("all of it works")
+"""
+
+
+def before() -> list[Block]:
+    """Return the blocks that are written for simplejwt."""
+    return [block for block in blocks(GUIDE) if block.language == "py"]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """Return a project with the guide's files, for simplejwt."""
+    site = Site.copied(tmp_path / "site")
+    for block in before():
+        assert block.file is not None, f"{block.where}: the first line names no file"
+        if block.file.path != SETTINGS:
+            block.file.write(site.directory)
+    return site
+
+
+def run(site: Site, python: Path) -> None:
+    site.manage(python, "check", "--fail-level=ERROR")
+    site.manage(python, "migrate", "--verbosity=0")
+    assert "all of it works" in site.manage(python, "shell", "-c", USE)
+
+
+def test_what_the_guide_shows_before_is_good_code_for_simplejwt(
+    site: Site, old_python: Path
+) -> None:
+    run(site, old_python)
+
+
+def test_what_the_guide_shows_before_works_unchanged_on_the_alias(
+    site: Site, new_python: Path
+) -> None:
+    (settings,) = (block for block in before() if block.file and block.file.path == SETTINGS)
+    site.append(settings.text)
+    run(site, new_python)
