@@ -6,12 +6,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 BENCH := .venv-bench
+FRONT_ENDS := tests/client/node_modules
 WHEN := $(PY) -m tests.services
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server lint \
-	format docs demo bench bench-smoke matrix wheel-test clean
+.PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server front-ends \
+	lint format docs demo bench bench-smoke matrix wheel-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +25,7 @@ unit: $(VENV)/.test ## the fast suite: SQLite, no servers, no browser, no races
 test: test-sqlite test-postgres test-mariadb ## the whole suite on each database; coverage on SQLite
 
 test-sqlite: $(VENV)/.test
+	@$(WHEN) node $(MAKE) --no-print-directory front-ends
 	$(PY) -m coverage run -m pytest
 	$(PY) -m coverage report
 
@@ -38,6 +40,8 @@ test-mariadb-server:
 	@$(PY) -m pip install --quiet --group mariadb >$(VENV)/mysqlclient.log 2>&1 \
 		|| echo "mysqlclient could not be installed: see $(VENV)/mysqlclient.log"
 	@$(WHEN) mariadb env SIGNET_TEST_DATABASE=mariadb $(PYTEST)
+
+front-ends: $(FRONT_ENDS)/.installed ## install what the client's tests need, from npm
 
 lint: $(VENV)/.test $(VENV)/.lint ## style, formatting, types, and the direction of imports
 	$(VENV)/bin/ruff check
@@ -70,13 +74,17 @@ wheel-test: $(VENV)/.package ## build, install into an empty environment, follow
 	$(PY) tests/wheel_tutorial.py dist/*.whl
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) $(BENCH) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(BENCH) $(FRONT_ENDS) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per dependency group of pyproject.toml.
 $(VENV)/.%: pyproject.toml $(VENV)/.pip
 	$(PY) -m pip install --quiet --editable . --group $*
+	@touch $@
+
+$(FRONT_ENDS)/.installed: tests/client/package-lock.json
+	npm --prefix tests/client ci --silent
 	@touch $@
 
 # An environment of its own: the peers, in their current versions, are no part of the development.
