@@ -12,7 +12,7 @@ from datetime import timedelta
 from . import runtime, sessions, users
 from .claims import Claims
 from .database import retried
-from .models import Session
+from .models import Session, Transport
 
 #: Of the names, which are values of `jti`, that adopted sessions are called by.
 _NAMESPACE = uuid.UUID("419467a6-cf51-4637-9b90-ebeb83688b21")
@@ -44,7 +44,7 @@ def _draft(pk: uuid.UUID, claims: Claims, now: float) -> Session:
     user = users.load(claims, users.all_users().using(sessions.write_database()))
     # The row outlives the token, so that an ended session is not adopted a second time.
     token_life = timedelta(seconds=claims.expires_at - now)
-    lifetime = max(token_life, runtime.current().settings.login_lifetime)
+    lifetime = max(token_life, runtime.current().settings.login_lifetime(Transport.TOKEN))
     session = sessions.draft(id=pk, user=user, now=now, lifetime=lifetime)
     session.auth_time = sessions.as_datetime(claims.get("iat", now))
     return session

@@ -17,7 +17,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from . import values
+from . import cookies, values
+from .cookies import Cookies
 from .keys import Material
 from .values import RingEntry, ThrottleRates
 
@@ -158,14 +159,24 @@ class Settings:
         'Failed logins: `{"username": "10/min", "address": "100/min"}`. None: no limit.',
         values.throttle_rates,
     )
+    COOKIE: Cookies = _setting(
+        Cookies(), "The cookies of `drf_signet.urls_browser`: a dict, see below.", cookies.parse
+    )
     RECORD_CLIENT: bool = _setting(
         True, "Keep user agent and address with each session.", values.boolean
     )
 
-    @property
-    def login_lifetime(self) -> timedelta:
+    def rotates(self, transport: str) -> bool:
+        """Whether a refresh brings a new refresh token: in a cookie always."""
+        return transport == "cookie" or self.ROTATE_REFRESH_TOKENS
+
+    def idle_lifetime(self, transport: str) -> timedelta:
+        """How long a refresh token is valid that nobody uses."""
+        return self.COOKIE.IDLE_LIFETIME if transport == "cookie" else self.REFRESH_TOKEN_LIFETIME
+
+    def login_lifetime(self, transport: str) -> timedelta:
         """How long after a login its session ends at the latest."""
-        return self.SESSION_LIFETIME if self.ROTATE_REFRESH_TOKENS else self.REFRESH_TOKEN_LIFETIME
+        return self.SESSION_LIFETIME if self.rotates(transport) else self.REFRESH_TOKEN_LIFETIME
 
 
 def parse(signet: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> Settings:

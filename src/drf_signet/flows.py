@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,12 +21,13 @@ from django.http import HttpRequest
 
 from . import adoption, clients, rotation, runtime, sessions, tokens, users
 from .claims import ACCESS, Claims
-from .database import in_transaction, retried
+from .database import retried
 from .errors import (
     CredentialsRefused,
     InvalidClaim,
     SessionEnded,
     SignetError,
+    TokenError,
     TokenReused,
     UserInactive,
 )
@@ -33,16 +35,19 @@ from .models import EndReason, Session, Transport
 from .rotation import Presented, Rotation, Verdict
 from .signals import refresh_reused, send_after_commit, session_opened, session_refreshed
 from .tokens import TokenPair
-from .transports import bearer
+from .transports import access, cookie
 
 logger = logging.getLogger("drf_signet")
 
 
-def login(request: HttpRequest, credentials: Mapping[str, Any]) -> TokenPair:
+def login(
+    request: HttpRequest, credentials: Mapping[str, Any], *, transport: str = Transport.TOKEN
+) -> TokenPair:
     """Log in by Django's authentication backends.
 
     Args:
         credentials: keyword arguments of Django's `authenticate`, passed on as they are.
+        transport: how the refresh token will travel, see `issue`.
 
     Raises:
         CredentialsRefused: no backend knows them, or the user may not authenticate.
@@ -51,9 +56,9 @@ def login(request: HttpRequest, credentials: Mapping[str, Any]) -> TokenPair:
     if user is None or not users.may_authenticate(user):
         raise CredentialsRefused
     try:
-        return issue(user, request)
+        return issue(user, request, transport=transport)
     except DatabaseError as error:
-        if _was_deleted(user):
+        if users.was_deleted(user):
             raise CredentialsRefused from error
         raise
 
@@ -68,27 +73,28 @@ def issue(
     """Open a session for a user whose identity is established, and return its first tokens.
 
     `USER_AUTHENTICATION_RULE` is not asked. With a request, Django's `user_logged_in` is sent,
-    which updates `last_login`.
+    which updates `last_login`; for a cookie, the session of the request's own cookie is ended.
 
     Args:
-        transport: how the refresh token will travel; only "token" so far.
+        transport: how the refresh token will travel: "token" or "cookie".
         claims: own claims for these two tokens; those of later tokens come from `CLAIMS` alone.
 
     Raises:
         ValueError: the transport is unknown, or a claim takes a reserved name.
     """
-    if transport != Transport.TOKEN:
-        raise ValueError(f"unknown transport {transport!r}")
+    transport = Transport(transport)
     now, settings = runtime.now(), runtime.current().settings
     session = sessions.draft(
         id=sessions.new_id(now),
         user=user,
         now=now,
-        lifetime=settings.login_lifetime,
+        lifetime=settings.login_lifetime(transport),
         transport=transport,
         client=clients.describe(request),
     )
     pair = tokens.mint_pair(session, 0, now=now, extra=claims)
+    if request is not None and transport == Transport.COOKIE:
+        logout_of(cookie.read(request), request)
     if request is not None:
         _say_logged_in(user, request)
     sessions.open(session, limit=settings.MAX_SESSIONS_PER_USER)
@@ -109,7 +115,7 @@ def authenticate_request(
     Raises:
         SignetError: the request carries more than one token, or a bad one; or nobody can tell.
     """
-    claims = _signed_claims(request)
+    claims = access.read(request, now=runtime.now())
     if claims is None:
         return None
     tokens.check_alive(claims)
@@ -120,7 +126,7 @@ async def aauthenticate_request(
     request: HttpRequest, load: Callable[[Claims], Any]
 ) -> tuple[Any, Claims] | None:
     """As `authenticate_request`; in a thread only while a database is asked."""
-    claims = _signed_claims(request)
+    claims = access.read(request, now=runtime.now())
     if claims is None:
         return None
     current = runtime.current()
@@ -129,18 +135,14 @@ async def aauthenticate_request(
     return await _off_loop(users.named_by, claims, load, hop=not current.users_are_lazy), claims
 
 
-def _signed_claims(request: HttpRequest) -> Claims | None:
-    # The token's text is a local of this frame alone: what fails later does not report it.
-    raw = bearer.read(request)
-    return None if raw is None else tokens.verify_access(raw, now=runtime.now())
-
-
 async def _off_loop(step: Callable[..., Any], *args: Any, hop: bool, **kwargs: Any) -> Any:
     """Run a step; in a thread if it may wait for a database."""
     return await sync_to_async(step)(*args, **kwargs) if hop else step(*args, **kwargs)
 
 
-def refresh(raw: object, request: HttpRequest | None = None) -> TokenPair | SignetError:
+def refresh(
+    raw: object, request: HttpRequest | None = None, *, transport: str = Transport.TOKEN
+) -> TokenPair | SignetError:
     """Trade a refresh token for new tokens; safe to repeat within the grace period.
 
     Returns:
@@ -151,7 +153,7 @@ def refresh(raw: object, request: HttpRequest | None = None) -> TokenPair | Sign
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    presented = _presented(tokens.verify_refresh(raw, now=now), now=now)
+    presented = _presented(tokens.verify_refresh(raw, now=now), transport, now=now)
     rotated = rotation.rotate(presented, partial(_successor, presented, now))
     if rotated.prepared is None:
         return _refusal(rotated, request)
@@ -171,12 +173,35 @@ def verify(raw: object) -> Claims:
     claims = tokens.verify_either(raw, now=now)
     if claims.token_type == ACCESS:
         tokens.check_alive(claims)
-    elif not rotation.check(_presented(claims, now=now)):
+    elif not rotation.check(_presented(claims, Transport.TOKEN, now=now)):
         raise SessionEnded
     return claims
 
 
-def logout(raw: object, request: HttpRequest | None = None) -> None:
+def identify(raw: str, *, transport: str) -> tuple[Any, Claims]:
+    """Return (user, claims) of a refresh token that is in force: one SELECT, nothing changes.
+
+    Raises:
+        TokenError: a refresh would be refused.
+    """
+    now = runtime.now()
+    claims = tokens.verify_refresh(raw, now=now)
+    session = rotation.check(_presented(claims, transport, now=now))
+    if session is None:
+        raise SessionEnded
+    return session.user, claims
+
+
+def logout_of(raw: str | None, request: HttpRequest) -> None:
+    """End the session of a refresh cookie; one that is missing or no good is no obstacle."""
+    with suppress(TokenError):
+        if raw is not None:
+            logout(raw, request, transport=Transport.COOKIE)
+
+
+def logout(
+    raw: object, request: HttpRequest | None = None, *, transport: str = Transport.TOKEN
+) -> None:
     """End the session of a refresh token; safe to repeat.
 
     Raises:
@@ -184,7 +209,7 @@ def logout(raw: object, request: HttpRequest | None = None) -> None:
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    presented = _presented(tokens.verify_refresh(raw, now=now), now=now)
+    presented = _presented(tokens.verify_refresh(raw, now=now), transport, now=now)
     rows = sessions.written().select_related("user").filter(pk=presented.session_id)
     session = retried(rows.first, using=sessions.write_database())
     if session is None or session.end_reason:
@@ -207,9 +232,11 @@ def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
     _say_logged_out(user, request)
 
 
-def _presented(claims: Claims, *, now: float) -> Presented:
+def _presented(claims: Claims, transport: str, *, now: float) -> Presented:
     """Return what a refresh token presents; a token of old gets its session first."""
     if claims.session_id is None:
+        if transport != Transport.TOKEN:
+            raise InvalidClaim("sid")
         adoption.adopt(claims, now=now)
     settings = runtime.current().settings
     return Presented(
@@ -217,8 +244,8 @@ def _presented(claims: Claims, *, now: float) -> Presented:
         generation=claims.generation,
         belongs_to=partial(users.is_named_by, claims),
         allows=users.may_authenticate,
-        transport=Transport.TOKEN,
-        rotates=settings.ROTATE_REFRESH_TOKENS,
+        transport=transport,
+        rotates=settings.rotates(transport),
         grace=settings.ROTATION_GRACE_PERIOD,
     )
 
@@ -254,14 +281,6 @@ def _announce(
         request=request,
         **more,
     )
-
-
-def _was_deleted(user: Any) -> bool:
-    model = user._meta.model
-    using = router.db_for_write(model, instance=user)
-    if in_transaction(using):  # undone by now, and not to be asked
-        return False
-    return not model._base_manager.using(using).filter(pk=user.pk).exists()
 
 
 def _say_logged_in(user: Any, request: HttpRequest) -> None:
