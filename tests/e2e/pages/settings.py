@@ -9,10 +9,11 @@ from config.settings import SIGNET as SIGNET_OF_THE_EXAMPLE
 ROOT_URLCONF = "tests.e2e.pages.urls"
 MIDDLEWARE = ["tests.e2e.pages.urls.disturb", *OF_THE_EXAMPLE]
 
-SIGNET = {"ROTATE_REFRESH_TOKENS": True, **SIGNET_OF_THE_EXAMPLE}
+# Chromium takes localhost for secure, so that the cookie is the one of production.
+SIGNET = {**SIGNET_OF_THE_EXAMPLE, "COOKIE": {"SECURE": True}}
 
 OTHER = os.environ.get("PAGES_ORIGIN")
-CORS_ALLOWED_ORIGIN_REGEXES: list[str] = []
+CORS_ALLOWED_ORIGIN_REGEXES = []
 CORS_ALLOWED_ORIGINS = [OTHER] if OTHER else []
 CSRF_TRUSTED_ORIGINS = [OTHER] if OTHER else []
 CORS_ALLOW_CREDENTIALS = True
