@@ -41,10 +41,6 @@ class RefreshCookie(BaseAuthentication):
         except SignetError as error:
             raise problems.translate(error) from error
 
-    def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
-        return bearer.challenge()
-
 
 class CookieView(SignetView):
     """An endpoint for pages: JSON alone, the refresh token in a cookie, closed to other sites."""
