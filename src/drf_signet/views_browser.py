@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
@@ -40,10 +41,6 @@ class RefreshCookie(BaseAuthentication):
             return None if raw is None else flows.identify(raw, transport=Transport.COOKIE)
         except SignetError as error:
             raise problems.translate(error) from error
-
-    def authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
-        return bearer.challenge()
 
 
 class CookieView(SignetView):
@@ -152,6 +149,6 @@ class CookieSessionDetailView(CookieView, SessionDetailView):
     def delete(self, request: Request, session_id: str, *args: Any, **kwargs: Any) -> Response:
         """End it; with the page's own, the cookie goes too."""
         response = super().delete(request, session_id, *args, **kwargs)
-        if self._find(session_id).pk == getattr(request.auth, "session_id", None):
+        if uuid.UUID(session_id) == getattr(request.auth, "session_id", None):
             cookie.delete(response)
         return response

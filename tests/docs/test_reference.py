@@ -32,9 +32,11 @@ from drf_signet import (
     signals,
     strictjson,
     urls,
+    urls_browser,
     verified,
     views,
 )
+from drf_signet.cookies import Cookies
 from drf_signet.errors import SignetError, TokenError
 from drf_signet.management.commands.signet_clear_expired import Command
 from drf_signet.models import EndReason
@@ -62,6 +64,8 @@ def shown(name: str, value: Any) -> str:
         return '`{"username": "10/min", "address": "100/min"}`'
     if value is conf.default_user_authentication_rule:
         return "an active user"
+    if isinstance(value, Cookies):
+        return "[below](#cookies)"
     if name == "ADOPT_TOKENS_UNTIL":
         return "`None`"
     return f"{value:g}" if isinstance(value, float) else f"`{value!r}`".replace("'", '"')
@@ -83,6 +87,28 @@ def test_settings_are_those_of_the_code():
         for one in fields(conf.Settings)
     ]
     assert table(REFERENCE / "settings.md", "All settings") == expected
+
+
+def test_keys_of_cookie_are_those_of_the_code():
+    expected = [
+        {
+            "key": f"`{one.name}`",
+            "default": shown(one.name, one.default),
+            "meaning": one.metadata["doc"],
+        }
+        for one in fields(Cookies)
+    ]
+    assert table(REFERENCE / "settings.md", "Cookies") == expected
+
+
+def test_names_of_the_cookie_are_those_of_the_code():
+    rows = table(REFERENCE / "settings.md", "Cookies")
+    text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+    assert rows
+    for secure, path in ((True, "/"), (True, "/auth/"), (False, "/"), (False, "/auth/")):
+        shown_path = '`"/"`' if path == "/" and secure else "another" if secure else "any"
+        name = Cookies(SECURE=secure, PATH=path).refresh_name
+        assert f"| `{secure}` | {shown_path} | `{name}` |" in text
 
 
 def test_the_default_rates_are_those_of_the_table():
@@ -130,6 +156,20 @@ def test_endpoints_are_those_of_the_code():
     assert table(REFERENCE / "endpoints.md", "Endpoints") == expected
 
 
+def test_endpoints_for_pages_are_those_of_the_code():
+    verbs = ("get", "post", "delete")
+    expected = [
+        {
+            "method": next(verb.upper() for verb in verbs if hasattr(route.callback.cls, verb)),
+            "path": f"`auth/{route.pattern}`".replace("<str:session_id>", "<id>"),
+            "name": f"`{urls_browser.app_name}:{route.name}`",
+            "view": f"`{route.callback.cls.__name__}`",
+        }
+        for route in urls_browser.urlpatterns
+    ]
+    assert table(REFERENCE / "browser.md", "Endpoints for pages") == expected
+
+
 # Errors
 
 
@@ -147,6 +187,8 @@ def made() -> Iterator[SignetError]:
         if isinstance(one, type) and issubclass(one, SignetError):
             if one is errors.InvalidClaim:
                 yield errors.InvalidClaim("exp")
+            elif one is errors.CsrfFailed:
+                yield errors.CsrfFailed("cross_site", "")
             elif one is errors.TokenReused:
                 yield errors.TokenReused(behind=1)
             elif one not in (SignetError, TokenError):
@@ -218,6 +260,23 @@ class Provoked:
         token = token_for(self.user, token_type="refresh")
         type(self.user).objects.update(is_active=False)  # saved, it would end the session
         return self.refresh(token)
+
+    def csrf_failed_header_missing(self):
+        return self.client.post("/auth/refresh/", format="json")
+
+    def csrf_failed_cross_site(self):
+        return self.from_a_page(HTTP_SEC_FETCH_SITE="cross-site")
+
+    def csrf_failed_origin_untrusted(self):
+        return self.from_a_page(HTTP_ORIGIN="https://other.example")
+
+    def csrf_failed_origin_missing(self):
+        return self.from_a_page()
+
+    def from_a_page(self, **headers: Any) -> Any:
+        return self.client.post(
+            "/auth/refresh/", format="json", HTTP_X_REQUESTED_WITH="x", **headers
+        )
 
     def not_found(self):
         return auth_client(self.user).delete("/api/token/sessions/4711/")
