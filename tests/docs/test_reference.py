@@ -441,3 +441,25 @@ def test_limits_are_said_as_they_are(page, said):
     assert database.ATTEMPTS == 5
     assert (revocation.LEAST_LIFETIME, revocation.MARGIN, revocation.WAIT) == (3600, 60, 0.25)
     assert conf.Settings.REVOCATION_POLL_INTERVAL == 1
+
+
+def test_the_names_of_the_client_are_those_of_its_types():
+    types = (Path(drf_signet.__file__).parent / "static/drf_signet/auth.d.ts").read_text("utf-8")
+    members = {
+        name: re.findall(r"^  (?:readonly )?(\w+)\??: ", body, re.MULTILINE)
+        for name, body in re.findall(
+            r"^export (?:interface|class) (\w+)[^{\n]*(?:\{\})?[^{\n]*\{\n(.*?)^\}",
+            types,
+            re.DOTALL | re.MULTILINE,
+        )
+    }
+    page = REFERENCE / "client.md"
+
+    def named(heading: str) -> list[str]:
+        rows = table(page, heading)
+        return [re.findall(r"\w+", next(iter(row.values())))[0] for row in rows]
+
+    assert named("Names") == ["createAuth", "AuthError", *members["Auth"]]
+    assert set(named("Options")) == set(members["Options"])
+    assert list(table(page, "State")[0]) == [f"`{name}`" for name in members["Present"]]
+    assert named("Errors") == [*members["AuthError"], "cause"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from tests.e2e.browser import browser
 from tests.e2e.example import ROOT, StartExample
-from tests.e2e.node import CLIENT, MODULES, TESTS, node, require_modules
+from tests.e2e.node import MODULES, TESTS, TYPES, node, require_modules
 from tests.e2e.site import Profile, Site, expire, start_site
 from tests.services import require
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
 GUIDE = ROOT / "docs/howto/front-ends.md"
-_FENCE = re.compile(r"^```\w+\n(?://|<!--) ([\w.]+)(?: -->)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+JAVASCRIPT = GUIDE.with_name("javascript.md")
+_BOTH = re.DOTALL | re.MULTILINE
+_FENCE = re.compile(r"^```\w+\n(?://|<!--) ([\w.]+)(?: -->)?\n(.*?)^```$", _BOTH)
 
 #: What a recipe for a library leaves to its reader: a page that makes a call.
 CALLERS = {
@@ -103,7 +106,7 @@ def visit(profile: Profile, title: str, directory: Path) -> Page:
     script = bundle(title, directory)
     html = directory / "index.html"
     body = PAGE + (html.read_text(encoding="utf-8") if html.exists() else "") + SCRIPT
-    answers = {
+    answers: dict[str, dict[str, Any]] = {
         "**/recipe/bundle.js": {"path": script, "content_type": "text/javascript"},
         "**/recipe/": {"body": body, "content_type": "text/html"},
     }
@@ -170,16 +173,33 @@ def test_queries_are_loaded_with_a_token_and_forgotten_with_the_user(
     shown.get_by_text(tab.evaluate("auth.state.claims.sid")).wait_for()
 
 
+def checked(directory: Path, *files: str, **options: Any) -> str:
+    """Return what the TypeScript compiler finds wrong in files that import the client."""
+    (directory / "node_modules").symlink_to(MODULES)
+    (directory / "drf-signet.d.ts").write_bytes(TYPES.read_bytes())
+    compiler = {
+        "noEmit": True,
+        "skipLibCheck": True,
+        "target": "es2022",
+        "module": "esnext",
+        "moduleResolution": "bundler",
+        "paths": {"drf-signet": ["./drf-signet.d.ts"]},
+    }
+    project = {"compilerOptions": {**compiler, **options}, "files": files}
+    (directory / "tsconfig.json").write_text(json.dumps(project), encoding="utf-8")
+    return node("--project", directory, program=MODULES / ".bin/tsc").stdout
+
+
 def test_the_recipe_for_react_native_is_compiled(tmp_path: Path) -> None:
     require_modules()
     write(recipe("React Native, Expo"), tmp_path)
-    (tmp_path / "node_modules").symlink_to(MODULES)
-    (tmp_path / "drf-signet.d.ts").write_bytes(CLIENT.with_name("auth.d.ts").read_bytes())
-    (tmp_path / "tsconfig.json").write_text(
-        '{"compilerOptions": {"strict": true, "noEmit": true, "jsx": "react-jsx", "skipLibCheck":'
-        ' true, "target": "es2022", "module": "esnext", "moduleResolution": "bundler",'
-        ' "paths": {"drf-signet": ["./drf-signet.d.ts"]}}, "files": ["native.ts", "Greeting.tsx"]}',
-        encoding="utf-8",
-    )
-    done = node("--project", tmp_path, program=MODULES / ".bin/tsc")
-    assert (done.returncode, done.stdout) == (0, "")
+    assert checked(tmp_path, "native.ts", "Greeting.tsx", strict=True, jsx="react-jsx") == ""
+
+
+def test_the_code_of_the_guide_is_what_the_types_allow(tmp_path: Path) -> None:
+    require_modules()
+    blocks = re.findall(r"^```js\n(.*?)^```$", JAVASCRIPT.read_text(encoding="utf-8"), _BOTH)
+    assert len(blocks) > 3
+    files = {f"block{number}.js": text for number, text in enumerate(blocks)}
+    write(files, tmp_path)
+    assert checked(tmp_path, *files, allowJs=True, checkJs=True) == ""
