@@ -7,12 +7,13 @@ PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 BENCH := .venv-bench
 SWAP := .venv-swap
+FRONT_ENDS := tests/client/node_modules
 WHEN := $(PY) -m tests.services
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server lint \
-	format docs demo bench bench-smoke matrix wheel-test clean
+.PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server front-ends \
+	lint format docs demo bench bench-smoke matrix wheel-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +29,7 @@ test: test-sqlite test-postgres test-mariadb ## the whole suite on each database
 test-sqlite: $(VENV)/.test
 	@$(MAKE) --no-print-directory $(SWAP)/.swap >$(VENV)/swap.log 2>&1 \
 		|| echo "$(SWAP) could not be made: see $(VENV)/swap.log"
+	@$(WHEN) node $(MAKE) --no-print-directory front-ends
 	$(PY) -m coverage run -m pytest
 	$(PY) -m coverage report
 
@@ -42,6 +44,8 @@ test-mariadb-server:
 	@$(PY) -m pip install --quiet --group mariadb >$(VENV)/mysqlclient.log 2>&1 \
 		|| echo "mysqlclient could not be installed: see $(VENV)/mysqlclient.log"
 	@$(WHEN) mariadb env SIGNET_TEST_DATABASE=mariadb $(PYTEST)
+
+front-ends: $(FRONT_ENDS)/.installed ## install what the client's tests need, from npm
 
 lint: $(VENV)/.test $(VENV)/.lint ## style, formatting, types, and the direction of imports
 	$(VENV)/bin/ruff check
@@ -74,7 +78,7 @@ wheel-test: $(VENV)/.package ## build, install into an empty environment, follow
 	$(PY) tests/wheel_tutorial.py dist/*.whl
 
 clean: ## remove everything that was made here
-	rm -rf $(VENV) $(BENCH) $(SWAP) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(BENCH) $(SWAP) $(FRONT_ENDS) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -89,6 +93,10 @@ $(BENCH)/.bench $(SWAP)/.swap: pyproject.toml
 	echo '*' >$(@D)/.gitignore
 	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(@D)/bin/python -m pip install --quiet --upgrade --editable . --group $(subst .,,$(@F))
+	@touch $@
+
+$(FRONT_ENDS)/.installed: tests/client/package-lock.json
+	npm --prefix tests/client ci --silent
 	@touch $@
 
 # pip knows --group since 25.1.

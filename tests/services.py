@@ -3,7 +3,7 @@
 A test that needs an absent service is skipped, and the report says why. Whoever must not let
 that pass names the service in SIGNET_REQUIRE, and the same test fails:
 
-    SIGNET_REQUIRE=postgres,mariadb,redis,chromium,swap make test
+    SIGNET_REQUIRE=postgres,mariadb,redis,chromium,node,swap make test
 
 On the command line the same rule decides whether a command is run:
 
@@ -28,13 +28,14 @@ import pytest
 #: The interpreter of the environment in which other packages are replaced: `make test` makes it.
 SWAP = Path(__file__).resolve().parents[1] / ".venv-swap" / "bin" / "python"
 
-#: Each service, and the module through which the tests talk to it.
+#: Each service, and the module through which the tests talk to it, if they need one.
 DRIVERS = {
     "postgres": "psycopg",
     "mariadb": "MySQLdb",
     "redis": "redis",
     "chromium": "playwright",
-    "swap": "subprocess",
+    "swap": None,
+    "node": None,
 }
 _DEFAULTS = {"postgres": (5432, "postgres"), "mariadb": (3306, "root"), "redis": (6379, "")}
 
@@ -94,16 +95,20 @@ def missing(name: str, *, driver: bool = True) -> str | None:
         name: a key of `DRIVERS`.
         driver: whether its Python module is needed as well.
     """
-    if name == "chromium":
-        reason = None if chromium() else "not on the PATH"
-    elif name == "swap":
-        reason = None if SWAP.parents[1].joinpath(".swap").exists() else f"there is no {SWAP}"
-    else:
-        at = server(name)
-        reason = None if at.listens() else f"nothing listens at {at.host}:{at.port}"
-    if reason is None and driver and importlib.util.find_spec(DRIVERS[name]) is None:
-        reason = f"the module {DRIVERS[name]} is not installed"
+    reason, module = _absent(name), DRIVERS[name]
+    if reason is None and driver and module and importlib.util.find_spec(module) is None:
+        reason = f"the module {module} is not installed"
     return reason and f"{name}: {reason}"
+
+
+def _absent(name: str) -> str | None:
+    if name in _DEFAULTS:
+        at = server(name)
+        return None if at.listens() else f"nothing listens at {at.host}:{at.port}"
+    if name == "swap":
+        return None if SWAP.parents[1].joinpath(".swap").exists() else f"there is no {SWAP}"
+    found = chromium() if name == "chromium" else shutil.which("node") and shutil.which("npm")
+    return None if found else "not on the PATH"
 
 
 def available(name: str) -> bool:

@@ -22,15 +22,17 @@ def reasons(*sessions: Session) -> list[str]:
 
 
 def test_the_package_offers_what_its_list_of_names_says() -> None:
-    assert [getattr(drf_signet, name).__name__ for name in drf_signet.__all__[:6]] == [
+    assert [getattr(drf_signet, name).__name__ for name in drf_signet.__all__[:8]] == [
         "issue",
         "end",
         "end_all",
+        "set_cookie",
+        "delete_cookie",
         "Session",
         "EndReason",
         "TokenPair",
     ]
-    assert {type(getattr(drf_signet, name)).__name__ for name in drf_signet.__all__[6:]} == {
+    assert {type(getattr(drf_signet, name)).__name__ for name in drf_signet.__all__[8:]} == {
         "Signal"
     }
 

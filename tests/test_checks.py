@@ -247,3 +247,38 @@ class TestSimpleJwt:
     def test_nothing_is_said_of_an_empty_dict(self, settings: Any) -> None:
         settings.SIMPLE_JWT = {}
         assert ids() == []
+
+
+class TestE005:
+    """A refresh cookie that its own endpoints never see."""
+
+    @pytest.mark.parametrize("path", ["/", "/auth/", "/auth", "/auth/refresh/"])
+    def test_a_path_that_leads_there_is_fine(self, settings: Any, path: str) -> None:
+        settings.SIGNET = {"COOKIE": {"PATH": path}}
+        assert ids() == []
+
+    @pytest.mark.parametrize("path", ["/api/", "/au", "/auth/login/"])
+    def test_another_one_is_an_error(self, settings: Any, path: str) -> None:
+        settings.SIGNET = {"COOKIE": {"PATH": path}}
+        found = the_one("E005")
+        assert found.is_serious()
+        assert f"has the path {path}, and is not sent to /auth/refresh/." in found.msg
+
+    def test_nothing_is_said_if_nobody_serves_them(self, settings: Any) -> None:
+        settings.ROOT_URLCONF = "drf_signet.urls"
+        settings.SIGNET = {"COOKIE": {"PATH": "/api/"}}
+        assert "signet.E005" not in ids()
+
+    def test_a_bad_setting_is_said_once(self, settings: Any) -> None:
+        settings.SIGNET = {"COOKIE": {"PATH": 7}}
+        assert ids() == ["signet.E001"]
+
+
+class TestW006:
+    """Cookies over plain http."""
+
+    def test_it_is_a_warning_where_it_goes_online(self, settings: Any) -> None:
+        settings.SIGNET = {"COOKIE": {"SECURE": False}}
+        assert "signet.W006" in ids(deploy=True)
+        assert "SECURE" in the_one("W006", deploy=True).msg
+        assert ids() == []

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core import checks
 from django.test import override_settings
 
-from drf_signet import conf
+from drf_signet import conf, shared
 from drf_signet.compat.simplejwt.settings import DEFAULTS, IMPORT_STRINGS, api_settings
 from drf_signet.compat.simplejwt.tokens import AccessToken
 from tests.aliased import alias, alias_tables
@@ -106,6 +106,6 @@ def test_inactive_users_are_allowed_as_the_setting_says(alias, settings):
 
 
 def test_settings_without_effect_are_reported(alias, settings):
-    settings.SIMPLE_JWT = dict.fromkeys(DEFAULTS.keys() - conf.SHARED_WITH_SIMPLE_JWT)
+    settings.SIMPLE_JWT = dict.fromkeys(DEFAULTS.keys() - shared.SHARED_WITH_SIMPLE_JWT)
     (found,) = [one for one in checks.run_checks() if one.id == "signet.W004"]
     assert found.msg.endswith(": JTI_CLAIM, JWK_URL, TOKEN_TYPE_CLAIM.")

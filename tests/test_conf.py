@@ -15,7 +15,9 @@ from django.test import override_settings
 from pytest_django import Settings as SettingsWrapper
 
 from drf_signet import conf
-from drf_signet.conf import SHARED_WITH_SIMPLE_JWT, Settings, default_user_authentication_rule
+from drf_signet.conf import Settings, default_user_authentication_rule
+from drf_signet.cookies import Cookies
+from drf_signet.shared import SHARED_WITH_SIMPLE_JWT
 from drf_signet.values import Rate, ThrottleRates
 
 MINUTE = timedelta(minutes=1)
@@ -51,6 +53,7 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
         ThrottleRates(username=Rate(limit=1, period=1), address=None),
         "10/min",
     ),
+    "COOKIE": ({"SECURE": False}, Cookies(SECURE=False), {"DOMAIN": "example.com"}),
     "RECORD_CLIENT": (False, False, 0),
 }
 
@@ -86,7 +89,7 @@ class TestDefaults:
     @pytest.mark.parametrize("name", FIELDS)
     def test_each_is_what_its_parser_returns(self, name: str) -> None:
         default = FIELDS[name].default
-        if name not in ("ADOPT_TOKENS_UNTIL", "LOGIN_THROTTLE"):  # kept in another form
+        if name not in ("ADOPT_TOKENS_UNTIL", "COOKIE", "LOGIN_THROTTLE"):  # kept in another form
             assert FIELDS[name].metadata["parse"](default) == default
 
     @pytest.mark.parametrize("name", FIELDS)
@@ -316,7 +319,7 @@ def test_the_secrets_are_django_s_newest_first(settings: SettingsWrapper) -> Non
 
 @pytest.mark.parametrize(("rotating", "days"), [(True, 30), (False, 1)])
 def test_a_session_ends_with_its_refresh_token_unless_it_rotates(rotating: bool, days: int) -> None:
-    assert parsed(ROTATE_REFRESH_TOKENS=rotating).login_lifetime == timedelta(days=days)
+    assert parsed(ROTATE_REFRESH_TOKENS=rotating).login_lifetime("token") == timedelta(days=days)
 
 
 @pytest.mark.parametrize(

@@ -187,3 +187,45 @@ def test_representations_tell_no_token(anna) -> None:
     for text in (repr(pair), str(pair), repr(claims), str(claims), repr(pair.session)):
         assert str(pair.access) not in text
         assert str(pair.refresh) not in text
+
+
+def test_report_of_a_failed_refresh_tells_no_cookie(anna, report, settings) -> None:
+    pair = drf_signet.issue(anna, transport="cookie")
+    settings.SIGNET = {
+        "CLAIMS": failing,
+        "COOKIE": {"ACCESS_NAME": "signet-access-token"},
+    }
+    cookie = f"__Host-signet-refresh-token={pair.refresh}; __Host-signet-access-token={pair.access}"
+    page = {"HTTP_X_REQUESTED_WITH": "x", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    text = report("/auth/refresh/", **body("json"), HTTP_COOKIE=cookie, **page)
+    assert_tells_nothing(text, settings, pair.refresh, pair.access)
+
+
+@pytest.mark.parametrize("name", ["refresh", "logout", "logout/all"])
+def test_report_of_a_failing_database_tells_no_cookie(anna, report, settings, name) -> None:
+    token = drf_signet.issue(anna, transport="cookie").refresh
+    page = {"HTTP_X_REQUESTED_WITH": "x", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    cookie = {"HTTP_COOKIE": f"__Host-signet-refresh-token={token}"}
+    with connection.execute_wrapper(failing):
+        text = report(f"/auth/{name}/", **body("json"), **cookie, **page)
+    assert_tells_nothing(text, settings, token)
+
+
+def test_report_of_a_failed_login_for_a_page_tells_no_password(anna, report, settings) -> None:
+    settings.SIGNET = {"CLAIMS": failing}
+    page = {"HTTP_X_REQUESTED_WITH": "x", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    text = report("/auth/login/", **body("json", username="anna", password=PASSWORD), **page)
+    assert_tells_nothing(text, settings, PASSWORD)
+
+
+def test_report_of_a_protected_view_tells_no_access_cookie(anna, report, settings) -> None:
+    token = drf_signet.issue(anna).access
+    settings.SIGNET = {
+        "USER_AUTHENTICATION_RULE": failing,
+        "USER_LOADING": "fresh",
+        "COOKIE": {"ACCESS_NAME": "signet-access-token"},
+    }
+    page = {"HTTP_X_REQUESTED_WITH": "x", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    cookie = {"HTTP_COOKIE": f"__Host-signet-access-token={token}"}
+    text = report(LOGOUT_ALL.url, **cookie, **page)
+    assert_tells_nothing(text, settings, token)

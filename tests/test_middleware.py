@@ -419,3 +419,52 @@ def test_a_bad_token_beside_a_refresh_is_the_token_endpoint_s_to_ignore(
 
 def test_a_bad_token_to_nowhere_is_404(get: Answer) -> None:
     assert get("/nowhere/", "a.b.c").status_code == 404
+
+
+# The access cookie
+
+
+@pytest.fixture
+def carried(settings: Any, user: Any) -> Callable[..., Any]:
+    """Return a client of requests whose access token is in a cookie."""
+    settings.SIGNET = {"COOKIE": {"ACCESS_NAME": "signet-access-token"}}
+    access = drf_signet.issue(user, transport="cookie").access
+
+    def send(method: str, url: str, token: str = access, **headers: str) -> Any:
+        client = Client()
+        client.force_login(user)
+        client.cookies["__Host-signet-access-token"] = token
+        return client.generic(method, url, headers=headers)
+
+    return send
+
+
+PAGE = {"x-requested-with": "XMLHttpRequest", "sec-fetch-site": "same-origin"}
+
+
+def test_the_access_cookie_names_the_user(carried: Any) -> None:
+    assert carried("GET", "/who/").json()["sid"]
+    assert carried("POST", "/who/", **PAGE).json()["sid"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_bad_cookie_is_none(carried: Any, method: str, user: Any) -> None:
+    answer = carried(method, "/who/", "nonsense", **PAGE)
+    assert answer.json() == {"pk": user.pk, "sid": None}, "of the Django session"
+
+
+def test_the_access_cookie_of_an_ended_session_is_none(carried: Any, user: Any) -> None:
+    drf_signet.end_all(user)
+    assert carried("GET", "/who/").json() == {"pk": user.pk, "sid": None}
+
+
+def test_a_form_that_may_come_from_another_site_has_no_token(carried: Any, user: Any) -> None:
+    assert carried("POST", "/who/").json() == {"pk": user.pk, "sid": None}
+    assert (
+        carried("POST", "/who/", **{**PAGE, "sec-fetch-site": "cross-site"}).json()["sid"] is None
+    )
+
+
+def test_a_cookie_beside_the_header_of_another_session_is_400(carried: Any, user: Any) -> None:
+    header = f"Bearer {drf_signet.issue(user).access}"
+    assert carried("GET", "/who/", authorization=header).status_code == 400

@@ -24,6 +24,8 @@ NAMES = {
     "issue",
     "end",
     "end_all",
+    "set_cookie",
+    "delete_cookie",
     "Session",
     "EndReason",
     "TokenPair",

@@ -28,6 +28,7 @@ ANSWERS: list[tuple[SignetError, int, str, str | None]] = [
     (errors.UserInactive(), 401, "user_inactive", None),
     (errors.CredentialsRefused(), 401, "no_active_account", None),
     (errors.MalformedHeader(), 400, "bad_authorization_header", None),
+    (errors.CsrfFailed("cross_site", ""), 403, "csrf_failed", "cross_site"),
     (errors.Busy(), 503, "busy", None),
     (errors.RevocationUnknown(), 503, "service_unavailable", None),
 ]

@@ -420,5 +420,5 @@ def test_checking_tells_what_a_refresh_would_do_and_changes_nothing(
 ) -> None:
     before = row(session)
     with django_assert_num_queries(1):
-        assert rotation.check(present(session, generation)) is accepted
+        assert bool(rotation.check(present(session, generation))) is accepted
     assert row(session) == before

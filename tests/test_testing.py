@@ -12,7 +12,8 @@ from rest_framework.test import APIClient
 from drf_signet import runtime, testing, tokens
 from drf_signet.errors import TokenExpired
 from drf_signet.models import Session
-from drf_signet.testing import auth_client, token_for
+from drf_signet.testing import auth_client, browser_client, token_for
+from tests.conftest import PASSWORD
 from tests.situations import post
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +79,24 @@ def test_the_fixtures_are_the_functions(
 def test_a_refresh_token_refreshes(client: APIClient, user: Any, token_for: Any) -> None:
     token = token_for(user, token_type="refresh")
     assert post(client, "token_refresh", refresh=token).status_code == 200
+
+
+def test_a_page_of_nobody_may_log_in(user: Any) -> None:
+    client = browser_client()
+    assert client.post("/auth/refresh/").status_code == 204
+    credentials = {"username": "vitor", "password": PASSWORD}
+    assert client.post("/auth/login/", credentials).status_code == 200
+    assert client.post("/auth/refresh/").status_code == 200
+
+
+def test_a_page_of_a_user_has_the_cookie(
+    user: Any, django_assert_num_queries: Callable[..., Any]
+) -> None:
+    with django_assert_num_queries(1):
+        client = browser_client(user)
+    assert client.post("/auth/refresh/").status_code == 200
+    assert Session.objects.live().get().transport == "cookie"
+
+
+def test_a_page_is_a_fixture_too(request: pytest.FixtureRequest) -> None:
+    assert request.getfixturevalue("browser_client") is browser_client

@@ -20,5 +20,6 @@ class HelloView(APIView):
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/token/", include("drf_signet.urls")),
+    path("auth/", include("drf_signet.urls_browser")),
     path("hello/", HelloView.as_view(), name="hello"),
 ]

@@ -28,7 +28,7 @@ def _signet(user: Any) -> str:
     from drf_signet import runtime, sessions, tokens
 
     now = runtime.now()
-    lifetime = runtime.current().settings.login_lifetime
+    lifetime = runtime.current().settings.login_lifetime("token")
     session = sessions.draft(id=sessions.new_id(now), user=user, now=now, lifetime=lifetime)
     return tokens.mint_pair(session, 0, now=now, refresh=False).access
 

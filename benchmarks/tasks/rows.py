@@ -73,7 +73,7 @@ def _signet(users: list[Any], count: int) -> None:
     from drf_signet import clients, runtime, sessions
     from drf_signet.models import Session
 
-    lifetime = runtime.current().settings.login_lifetime
+    lifetime = runtime.current().settings.login_lifetime("token")
     described = [
         clients.describe(calls.request(Call(path="/login/", headers={"User-Agent": agent})))
         for agent in USER_AGENTS

@@ -39,7 +39,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["drf_signet.authentication.JWTAuthentication"],  # ←
 }
 
-SIGNET = {  # ← empty: access tokens live five minutes, refresh tokens a day
+SIGNET = {  # ← access tokens live five minutes, refresh tokens a day
+    "COOKIE": {"SECURE": not DEBUG},  # plain http on a desk, and https elsewhere
     **environment.signet_overrides(os.environ),
 }
 

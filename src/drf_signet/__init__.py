@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import end, end_all, issue
+    from .api import delete_cookie, end, end_all, issue, set_cookie
     from .models import EndReason, Session
     from .signals import refresh_reused, session_ended, session_opened, session_refreshed
     from .tokens import TokenPair
@@ -20,6 +20,7 @@ _HOMES = {
     "EndReason": "models",
     "Session": "models",
     "TokenPair": "tokens",
+    "delete_cookie": "api",
     "end": "api",
     "end_all": "api",
     "issue": "api",
@@ -27,12 +28,15 @@ _HOMES = {
     "session_ended": "signals",
     "session_opened": "signals",
     "session_refreshed": "signals",
+    "set_cookie": "api",
 }
 
 __all__ = [  # noqa: RUF022 - by kind
     "issue",
     "end",
     "end_all",
+    "set_cookie",
+    "delete_cookie",
     "Session",
     "EndReason",
     "TokenPair",

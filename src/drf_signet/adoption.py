@@ -22,7 +22,7 @@ from . import blacklist, runtime, sessions, tokens, users
 from .claims import Claims
 from .database import retried
 from .errors import SessionEnded, TokenError, UserInactive
-from .models import EndReason, Session
+from .models import EndReason, Session, Transport
 
 #: Of the names, which are values of `jti`, that adopted sessions are called by.
 _NAMESPACE = uuid.UUID("419467a6-cf51-4637-9b90-ebeb83688b21")
@@ -88,7 +88,7 @@ def draft(claims: Claims, user: Any, *, now: float) -> Session:
     """Return the session that a token of old becomes, unsaved."""
     # The row outlives the token, so that an ended session is not adopted a second time.
     token_life = timedelta(seconds=claims.expires_at - now)
-    lifetime = max(token_life, runtime.current().settings.login_lifetime)
+    lifetime = max(token_life, runtime.current().settings.login_lifetime(Transport.TOKEN))
     session = sessions.draft(id=session_id(claims), user=user, now=now, lifetime=lifetime)
     session.auth_time = sessions.as_datetime(claims.get("iat", now))
     return session

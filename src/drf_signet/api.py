@@ -5,12 +5,32 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.http import HttpResponseBase
+
 from . import sessions
 from .database import retried
 from .flows import issue
 from .models import EndReason, Session
+from .tokens import TokenPair
+from .transports import cookie
 
-__all__ = ["end", "end_all", "issue"]
+__all__ = ["delete_cookie", "end", "end_all", "issue", "set_cookie"]
+
+
+def set_cookie(response: HttpResponseBase, pair: TokenPair) -> None:
+    """Put the refresh token of `issue(…, transport="cookie")` into its cookie; safe to repeat.
+
+    With `ACCESS_NAME` in the setting `COOKIE`, the access token too.
+
+    Raises:
+        ValueError: the pair is of another transport, or a token is longer than a cookie may be.
+    """
+    cookie.write(response, pair)
+
+
+def delete_cookie(response: HttpResponseBase) -> None:
+    """Let the browser forget the cookies that `set_cookie` has set. Their session goes on."""
+    cookie.delete(response)
 
 
 def end(session: Session | uuid.UUID | str, *, reason: str = EndReason.LOGOUT) -> bool:

@@ -12,14 +12,14 @@ from . import flows, problems, users
 from .claims import Claims
 from .errors import SignetError
 from .lazyuser import fetch
-from .transports import bearer
+from .transports import access, bearer
 
 
 class JWTAuthentication(BaseAuthentication):
-    """Authenticate a request by the access token in its `Authorization` header.
+    """Authenticate a request by the access token in its `Authorization` header, or its cookie.
 
     `request.user` is the user, `request.auth` the verified, read-only claims. A request without
-    such a header is none of ours; one with a bad token is 401. Nothing is ever written.
+    such a token is none of ours; one with a bad token is 401. Nothing is ever written.
     """
 
     #: Whether a subclass decides which users there are: then each is looked up at once.
@@ -47,7 +47,7 @@ class JWTAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401; with an error only if a token was sent (RFC 6750 §3.1)."""
-        sent = bearer.read(request) is not None
+        sent = access.is_sent(request)
         return bearer.challenge(error="invalid_token" if sent else None)
 
     def get_user_queryset(self) -> QuerySet[Any]:

@@ -13,8 +13,9 @@ from django.core.checks import CheckMessage, Error, Info, Tags, Warning, registe
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 from django.db.migrations.recorder import MigrationRecorder
+from django.urls import NoReverseMatch, reverse
 
-from . import blacklist, conf, runtime
+from . import blacklist, conf, runtime, shared
 from .errors import UnusableKey
 from .keys import MIN_SECRET_BYTES
 from .models import Session
@@ -38,12 +39,26 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_deployment(**kwargs: Any) -> list[CheckMessage]:
-    """Report what is fine on a desk and not in production: W003, W005."""
+    """Report what is fine on a desk and not in production: W003, W005, W006."""
     try:
         settings = conf.current()
     except ImproperlyConfigured:
         return []  # signet.E001
-    return [*_check_rotation(settings), *_check_cache(settings)]
+    return [*_check_rotation(settings), *_check_cache(settings), *_check_cookie(settings)]
+
+
+@register(Tags.urls)
+def check_cookie_path(**kwargs: Any) -> list[CheckMessage]:
+    """Report a refresh cookie that its own endpoints never see (E005)."""
+    try:
+        path, url = conf.current().COOKIE.PATH, reverse("signet_browser:refresh")
+    except (ImproperlyConfigured, NoReverseMatch):
+        return []  # signet.E001, or the endpoints are not served
+    if f"{url}/".startswith(f"{path.rstrip('/')}/"):  # RFC 6265 §5.1.4
+        return []
+    text = f"The refresh cookie has the path {path}, and is not sent to {url}."
+    hint = 'Set PATH in COOKIE to where drf_signet.urls_browser is included, or to "/".'
+    return [Error(text, hint=hint, id="signet.E005")]
 
 
 @register(Tags.compatibility)
@@ -54,9 +69,9 @@ def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured:
         return []  # signet.E001
     read = sorted(conf.shared_values(given).keys() - overridden.keys())
-    known = conf.SHARED_WITH_SIMPLE_JWT
+    known = shared.SHARED_WITH_SIMPLE_JWT
     if conf.stands_in_for_simplejwt():
-        known |= conf.READ_UNDER_THE_ALIAS
+        known |= shared.READ_UNDER_THE_ALIAS
     ignored = sorted(given.keys() - known)
     messages: list[CheckMessage] = []
     if read:
@@ -143,3 +158,10 @@ def _check_cache(settings: conf.Settings) -> Iterator[CheckMessage]:
         text = "LOGIN_THROTTLE counts in a cache that processes do not share."
         hint = "Each process allows the full rate: use Redis or Memcached."
         yield Warning(text, hint=hint, id="signet.W005")
+
+
+def _check_cookie(settings: conf.Settings) -> Iterator[CheckMessage]:
+    if not settings.COOKIE.SECURE:
+        text = "SECURE in COOKIE is off: the refresh cookie is sent over plain http too."
+        hint = 'Leave it on in production: `"SECURE": not DEBUG`.'
+        yield Warning(text, hint=hint, id="signet.W006")

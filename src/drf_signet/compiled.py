@@ -1,11 +1,12 @@
 """Statements that Django puts together once per database, and then runs with other values.
 
 A queryset is compiled each time it runs. For the two statements of a refresh that cost more than
-everything else in it together (docs/decisions/0016).
+everything else in it together (docs/decisions/0018).
 """
 
 from __future__ import annotations
 
+import abc
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
@@ -52,7 +53,7 @@ class _Statement:
         )
 
 
-class _Compiled:
+class _Compiled(abc.ABC):
     def __init__(self) -> None:
         # Per alias; threads may compile the same one at once, with the same result.
         self._statements: dict[str, _Statement] = {}
@@ -62,8 +63,9 @@ class _Compiled:
             self._statements[using] = _Statement(self._compiler(using))
         return self._statements[using]
 
+    @abc.abstractmethod
     def _compiler(self, using: str) -> Any:
-        raise NotImplementedError
+        """Return a compiler that has not rendered yet."""
 
 
 class CompiledSelect(_Compiled, Generic[T]):

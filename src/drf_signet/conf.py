@@ -17,52 +17,13 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from . import values
+from . import cookies, values
+from .cookies import Cookies
 from .keys import Material
+from .shared import SHARED_WITH_SIMPLE_JWT
 from .values import RingEntry, ThrottleRates
 
-#: Settings of djangorestframework-simplejwt that mean the same here: read from `SIMPLE_JWT` too.
-SHARED_WITH_SIMPLE_JWT = frozenset(
-    {
-        "ACCESS_TOKEN_LIFETIME",
-        "REFRESH_TOKEN_LIFETIME",
-        "ROTATE_REFRESH_TOKENS",
-        "ALGORITHM",
-        "SIGNING_KEY",
-        "VERIFYING_KEY",
-        "ISSUER",
-        "AUDIENCE",
-        "LEEWAY",
-        "AUTH_HEADER_TYPES",
-        "AUTH_HEADER_NAME",
-        "USER_ID_FIELD",
-        "USER_ID_CLAIM",
-        "USER_AUTHENTICATION_RULE",
-    }
-)
-#: Of the rest, those that have an effect under the alias of its name.
-READ_UNDER_THE_ALIAS = frozenset(
-    {
-        "AUTH_TOKEN_CLASSES",
-        "BLACKLIST_AFTER_ROTATION",
-        "CHECK_REVOKE_TOKEN",
-        "CHECK_USER_IS_ACTIVE",
-        "JSON_ENCODER",
-        "REVOKE_TOKEN_CLAIM",
-        "SLIDING_TOKEN_LIFETIME",
-        "SLIDING_TOKEN_OBTAIN_SERIALIZER",
-        "SLIDING_TOKEN_REFRESH_EXP_CLAIM",
-        "SLIDING_TOKEN_REFRESH_LIFETIME",
-        "SLIDING_TOKEN_REFRESH_SERIALIZER",
-        "TOKEN_BLACKLIST_SERIALIZER",
-        "TOKEN_OBTAIN_SERIALIZER",
-        "TOKEN_REFRESH_SERIALIZER",
-        "TOKEN_USER_CLASS",
-        "TOKEN_VERIFY_SERIALIZER",
-        "UPDATE_LAST_LOGIN",
-    }
-)
-#: Its dotted default rule: spelled out in many projects, and the same as ours.
+#: simplejwt's dotted default rule: spelled out in many projects, and the same as ours.
 _SIMPLE_JWT_RULE = "rest_framework_simplejwt.authentication.default_user_authentication_rule"
 #: The app that answers for simplejwt: under it, what simplejwt never did is off unless it is set.
 _ALIAS = "drf_signet.compat.simplejwt"
@@ -194,14 +155,24 @@ class Settings:
         'Failed logins: `{"username": "10/min", "address": "100/min"}`. None: no limit.',
         values.throttle_rates,
     )
+    COOKIE: Cookies = _setting(
+        Cookies(), "The cookies of `drf_signet.urls_browser`: a dict, see below.", cookies.parse
+    )
     RECORD_CLIENT: bool = _setting(
         True, "Keep user agent and address with each session.", values.boolean
     )
 
-    @property
-    def login_lifetime(self) -> timedelta:
+    def rotates(self, transport: str) -> bool:
+        """Whether a refresh brings a new refresh token: in a cookie always."""
+        return transport == "cookie" or self.ROTATE_REFRESH_TOKENS
+
+    def idle_lifetime(self, transport: str) -> timedelta:
+        """How long a refresh token is valid that nobody uses."""
+        return self.COOKIE.IDLE_LIFETIME if transport == "cookie" else self.REFRESH_TOKEN_LIFETIME
+
+    def login_lifetime(self, transport: str) -> timedelta:
         """How long after a login its session ends at the latest."""
-        return self.SESSION_LIFETIME if self.ROTATE_REFRESH_TOKENS else self.REFRESH_TOKEN_LIFETIME
+        return self.SESSION_LIFETIME if self.rotates(transport) else self.REFRESH_TOKEN_LIFETIME
 
 
 def parse(signet: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> Settings:

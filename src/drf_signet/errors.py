@@ -108,6 +108,18 @@ class MalformedHeader(SignetError):
     """The request carries more than one credential (RFC 6750 §2: one method per request)."""
 
 
+class CsrfFailed(SignetError):
+    """A request with a cookie that may come from a page of another site.
+
+    `reason` is what a client may know; `hint` is for the developer, and shown under DEBUG alone.
+    """
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
 class RevocationUnknown(SignetError):
     """Whether the session has ended cannot be found out now: an outage, not bad credentials."""
 

@@ -9,31 +9,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import authenticate, user_logged_in, user_logged_out
-from django.db import DatabaseError, router
-from django.dispatch import Signal
+from django.contrib.auth import authenticate
+from django.db import DatabaseError
 from django.http import HttpRequest
 
 from . import adoption, clients, rotation, runtime, sessions, tokens, users
+from .announcements import announce, say_logged_in, say_logged_out
 from .claims import ACCESS, Claims
-from .database import in_transaction, retried
+from .database import retried
 from .errors import (
     CredentialsRefused,
     InvalidClaim,
     SessionEnded,
     SignetError,
+    TokenError,
     TokenReused,
     UserInactive,
 )
 from .models import EndReason, Session, Transport
 from .rotation import Presented, Rotation, Verdict
-from .signals import refresh_reused, send_after_commit, session_opened, session_refreshed
+from .signals import refresh_reused, session_opened, session_refreshed
 from .tokens import TokenPair
-from .transports import bearer
+from .transports import access, cookie
 
 logger = logging.getLogger("drf_signet")
 
@@ -41,11 +43,14 @@ logger = logging.getLogger("drf_signet")
 Mint = Callable[[Session, int], TokenPair]
 
 
-def login(request: HttpRequest, credentials: Mapping[str, Any]) -> TokenPair:
+def login(
+    request: HttpRequest, credentials: Mapping[str, Any], *, transport: str = Transport.TOKEN
+) -> TokenPair:
     """Log in by Django's authentication backends.
 
     Args:
         credentials: keyword arguments of Django's `authenticate`, passed on as they are.
+        transport: how the refresh token will travel, see `issue`.
 
     Raises:
         CredentialsRefused: no backend knows them, or the user may not authenticate.
@@ -54,9 +59,9 @@ def login(request: HttpRequest, credentials: Mapping[str, Any]) -> TokenPair:
     if user is None or not users.may_authenticate(user):
         raise CredentialsRefused
     try:
-        return issue(user, request)
+        return issue(user, request, transport=transport)
     except DatabaseError as error:
-        if _was_deleted(user):
+        if users.was_deleted(user):
             raise CredentialsRefused from error
         raise
 
@@ -71,29 +76,30 @@ def issue(
     """Open a session for a user whose identity is established, and return its first tokens.
 
     `USER_AUTHENTICATION_RULE` is not asked. With a request, Django's `user_logged_in` is sent,
-    which updates `last_login`.
+    which updates `last_login`; for a cookie, the session of the request's own cookie is ended.
 
     Args:
-        transport: how the refresh token will travel; only "token" so far.
+        transport: how the refresh token will travel: "token" or "cookie".
         claims: own claims for these two tokens; those of later tokens come from `CLAIMS` alone.
 
     Raises:
         ValueError: the transport is unknown, or a claim takes a reserved name.
     """
-    if transport != Transport.TOKEN:
-        raise ValueError(f"unknown transport {transport!r}")
+    transport = Transport(transport)
     now, settings = runtime.now(), runtime.current().settings
     session = sessions.draft(
         id=sessions.new_id(now),
         user=user,
         now=now,
-        lifetime=settings.login_lifetime,
+        lifetime=settings.login_lifetime(transport),
         transport=transport,
         client=clients.describe(request),
     )
     pair = tokens.mint_pair(session, 0, now=now, extra=claims)
+    if request is not None and transport == Transport.COOKIE:
+        logout_of(cookie.read(request), request)
     if request is not None:
-        _say_logged_in(user, request)
+        say_logged_in(user, request)
     open_session(session, request)
     return pair
 
@@ -105,7 +111,7 @@ def open_session(session: Session, request: HttpRequest | None = None) -> None:
         Busy: the database kept refusing.
     """
     sessions.open(session, limit=runtime.current().settings.MAX_SESSIONS_PER_USER)
-    _announce(session_opened, session, request)
+    announce(session_opened, session, request)
 
 
 def authenticate_request(
@@ -121,7 +127,7 @@ def authenticate_request(
     Raises:
         SignetError: the request carries more than one token, or a bad one; or nobody can tell.
     """
-    claims = _signed_claims(request)
+    claims = access.read(request, now=runtime.now())
     if claims is None:
         return None
     tokens.check_alive(claims)
@@ -132,19 +138,13 @@ async def aauthenticate_request(
     request: HttpRequest, load: Callable[[Claims], Any]
 ) -> tuple[Any, Claims] | None:
     """As `authenticate_request`; in a thread only while a database is asked."""
-    claims = _signed_claims(request)
+    claims = access.read(request, now=runtime.now())
     if claims is None:
         return None
     current = runtime.current()
     due = current.feed.is_due()  # decided once: a moment later it may be, on the event loop
     await _off_loop(tokens.check_alive, claims, ask=due, hop=due)
     return await _off_loop(users.named_by, claims, load, hop=not current.users_are_lazy), claims
-
-
-def _signed_claims(request: HttpRequest) -> Claims | None:
-    # The token's text is a local of this frame alone: what fails later does not report it.
-    raw = bearer.read(request)
-    return None if raw is None else tokens.verify_access(raw, now=runtime.now())
 
 
 async def _off_loop(step: Callable[..., Any], *args: Any, hop: bool, **kwargs: Any) -> Any:
@@ -156,6 +156,7 @@ def refresh(
     raw: object,
     request: HttpRequest | None = None,
     *,
+    transport: str = Transport.TOKEN,
     mint: Mint | None = None,
     rotates: bool | None = None,
 ) -> TokenPair | SignetError:
@@ -174,12 +175,12 @@ def refresh(
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    shown = present(tokens.verify_refresh(raw, now=now), now=now, rotates=rotates)
+    shown = present(tokens.verify_refresh(raw, now=now), transport, now=now, rotates=rotates)
     rotated = rotation.rotate(shown, mint or partial(_successor, shown, now))
     if rotated.prepared is None:
         return _refusal(rotated, request)
     advanced = rotated.verdict is Verdict.ADVANCED
-    _announce(session_refreshed, rotated.session, request, rotated=advanced)
+    announce(session_refreshed, rotated.session, request, rotated=advanced)
     return rotated.prepared
 
 
@@ -199,7 +200,30 @@ def verify(raw: object) -> Claims:
     return claims
 
 
-def logout(raw: object, request: HttpRequest | None = None) -> None:
+def identify(raw: str, *, transport: str) -> tuple[Any, Claims]:
+    """Return (user, claims) of a refresh token that is in force: one SELECT, nothing changes.
+
+    Raises:
+        TokenError: a refresh would be refused.
+    """
+    now = runtime.now()
+    claims = tokens.verify_refresh(raw, now=now)
+    session = rotation.check(present(claims, transport, now=now))
+    if session is None:
+        raise SessionEnded
+    return session.user, claims
+
+
+def logout_of(raw: str | None, request: HttpRequest) -> None:
+    """End the session of a refresh cookie; one that is missing or no good is no obstacle."""
+    with suppress(TokenError):
+        if raw is not None:
+            logout(raw, request, transport=Transport.COOKIE)
+
+
+def logout(
+    raw: object, request: HttpRequest | None = None, *, transport: str = Transport.TOKEN
+) -> None:
     """End the session of a refresh token; safe to repeat.
 
     Raises:
@@ -207,7 +231,7 @@ def logout(raw: object, request: HttpRequest | None = None) -> None:
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    presented = present(tokens.verify_refresh(raw, now=now), now=now)
+    presented = present(tokens.verify_refresh(raw, now=now), transport, now=now)
     rows = sessions.written().select_related("user").filter(pk=presented.session_id)
     session = retried(rows.first, using=sessions.write_database())
     if session is None or session.end_reason:
@@ -217,7 +241,7 @@ def logout(raw: object, request: HttpRequest | None = None) -> None:
     if foreign or session.transport != presented.transport:
         raise InvalidClaim("sid")
     sessions.end(session.pk, user_id=session.user_id, reason=EndReason.LOGOUT)
-    _say_logged_out(user, request)
+    say_logged_out(user, request)
 
 
 def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
@@ -227,12 +251,20 @@ def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
         Busy: the database kept refusing.
     """
     sessions.end_all(user, reason=EndReason.LOGOUT_ALL)
-    _say_logged_out(user, request)
+    say_logged_out(user, request)
 
 
-def present(claims: Claims, *, now: float, rotates: bool | None = None) -> Presented:
+def present(
+    claims: Claims,
+    transport: str = Transport.TOKEN,
+    *,
+    now: float,
+    rotates: bool | None = None,
+) -> Presented:
     """Return what a refresh token presents; a token of old gets its session first."""
     if claims.session_id is None:
+        if transport != Transport.TOKEN:
+            raise InvalidClaim("sid")
         adoption.adopt(claims, now=now)
     settings = runtime.current().settings
     return Presented(
@@ -240,8 +272,8 @@ def present(claims: Claims, *, now: float, rotates: bool | None = None) -> Prese
         generation=claims.generation,
         belongs_to=partial(users.is_named_by, claims),
         allows=users.may_authenticate,
-        transport=Transport.TOKEN,
-        rotates=settings.ROTATE_REFRESH_TOKENS if rotates is None else rotates,
+        transport=transport,
+        rotates=settings.rotates(transport) if rotates is None else rotates,
         grace=settings.ROTATION_GRACE_PERIOD,
     )
 
@@ -253,7 +285,7 @@ def _successor(presented: Presented, now: float, session: Session, generation: i
 
 def _refusal(rotated: Rotation[TokenPair], request: HttpRequest | None) -> SignetError:
     if rotated.verdict is Verdict.REUSED:
-        _announce(refresh_reused, rotated.session, request, generations_behind=rotated.behind)
+        announce(refresh_reused, rotated.session, request, generations_behind=rotated.behind)
         logger.warning(
             "session %s ended: a refresh token %d generations old was reused",
             rotated.session,
@@ -263,37 +295,3 @@ def _refusal(rotated: Rotation[TokenPair], request: HttpRequest | None) -> Signe
     if rotated.verdict is Verdict.INVALID:
         return InvalidClaim("sid")
     return UserInactive() if rotated.verdict is Verdict.INACTIVE else SessionEnded()
-
-
-def _announce(
-    signal: Signal, session: Session | None, request: HttpRequest | None, **more: Any
-) -> None:
-    send_after_commit(
-        signal,
-        sender=Session,
-        using=sessions.write_database(),
-        session=session,
-        user=session and session.user,
-        request=request,
-        **more,
-    )
-
-
-def _was_deleted(user: Any) -> bool:
-    model = user._meta.model
-    using = router.db_for_write(model, instance=user)
-    if in_transaction(using):  # undone by now, and not to be asked
-        return False
-    return not model._base_manager.using(using).filter(pk=user.pk).exists()
-
-
-def _say_logged_in(user: Any, request: HttpRequest) -> None:
-    # Before the session is written, since what a receiver raises must leave none behind. Django's
-    # own writes `last_login`, and may meet another login's of the same user.
-    say = partial(user_logged_in.send, sender=user._meta.model, request=request, user=user)
-    retried(say, using=router.db_for_write(user._meta.model, instance=user))
-
-
-def _say_logged_out(user: Any, request: HttpRequest | None) -> None:
-    sender = type(user) if user is None else user._meta.model  # not the class of a lazy user
-    user_logged_out.send(sender=sender, request=request, user=user)

@@ -15,11 +15,13 @@ from rest_framework.views import APIView
 
 from . import flows, problems, users
 from .claims import Claims
-from .errors import SignetError
+from .errors import CsrfFailed, SignetError, TokenError, UserInactive
 from .lazyuser import fetch
 from .transports import bearer
 
 _REFUSAL = "_signet_refusal"
+#: What may be wrong with a token. In the header it is refused, in a cookie it is no token.
+_OF_A_TOKEN = (TokenError, UserInactive, CsrfFailed)
 
 
 class JWTMiddleware:
@@ -27,7 +29,9 @@ class JWTMiddleware:
 
     Put it after Django's AuthenticationMiddleware: a request without a token keeps the user of
     its Django session. A bad token is answered before the view, as a protected view would; views
-    of REST framework, the token endpoints among them, answer for themselves.
+    of REST framework, the token endpoints among them, answer for themselves. The access cookie,
+    where it is switched on, counts too; a bad one, or one with a request that may come from
+    another site, is none.
     """
 
     sync_capable = True
@@ -105,6 +109,9 @@ def _attach(request: Any, found: tuple[Any, Claims | None] | None) -> None:
 
 
 def _attach_refusal(request: Any, error: SignetError) -> None:
+    if isinstance(error, _OF_A_TOKEN) and bearer.read(request) is None:
+        _attach(request, None)  # a cookie: browsers send it along with everything
+        return
     _attach(request, (AnonymousUser(), None))
     setattr(request, _REFUSAL, error)
 

@@ -74,10 +74,11 @@ class SessionQuerySet(models.QuerySet["Session"]):
         Not ended, not past their absolute end, and not idle for longer than a refresh token lives
         by the settings of today.
         """
-        idle_since = DbNow() - conf.current().REFRESH_TOKEN_LIFETIME
-        return self.filter(
-            end_reason="", expires_at__gt=timezone.now(), refreshed_at__gt=idle_since
-        )
+        used = models.Q()
+        for transport in Transport:
+            idle_since = DbNow() - conf.current().idle_lifetime(transport)
+            used |= models.Q(transport=transport, refreshed_at__gt=idle_since)
+        return self.filter(used, end_reason="", expires_at__gt=timezone.now())
 
 
 class Session(models.Model):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import (
     APIException,
     AuthenticationFailed,
     ErrorDetail,
+    PermissionDenied,
     ValidationError,
 )
 from rest_framework.response import Response
@@ -23,6 +25,7 @@ from rest_framework.settings import api_settings
 from .errors import (
     Busy,
     CredentialsRefused,
+    CsrfFailed,
     MalformedHeader,
     RevocationUnknown,
     SignetError,
@@ -62,6 +65,18 @@ class BadAuthorizationHeader(APIException):
     def auth_header(self) -> str:
         """The challenge, where DRF's exception handler looks for it."""
         return bearer.challenge(error="invalid_request")
+
+
+class CsrfRefused(PermissionDenied):
+    """A request with a cookie may come from another site. Under DEBUG it says what allows it."""
+
+    def __init__(self, error: CsrfFailed) -> None:
+        logger.info("cookie request refused: %s", error.reason)
+        detail: Any = _("The request may come from another site")
+        if settings.DEBUG:
+            detail = f"{detail}. {error.hint}"
+        code = "csrf_failed"
+        super().__init__({"detail": detail, "code": code, "reason": error.reason}, code)
 
 
 class TryAgain(APIException):
@@ -104,6 +119,8 @@ def translate(error: SignetError) -> APIException:
         return Unauthorized(detail, "no_active_account")
     if isinstance(error, MalformedHeader):
         return BadAuthorizationHeader()
+    if isinstance(error, CsrfFailed):
+        return CsrfRefused(error)
     if isinstance(error, Busy):
         return ServiceBusy()
     if isinstance(error, RevocationUnknown):

@@ -106,9 +106,10 @@ def rotate(presented: Presented, prepare: Callable[[Session, int], T]) -> Rotati
     raise Busy
 
 
-def check(presented: Presented) -> bool:
-    """Return whether a refresh would succeed: one SELECT, and nothing changes."""
-    return judge(presented, _read(presented, again=False)) not in _REFUSALS
+def check(presented: Presented) -> Session | None:
+    """Return the session if a refresh would succeed: one SELECT, and nothing changes."""
+    session = _read(presented, again=False)
+    return None if judge(presented, session) in _REFUSALS else session
 
 
 _REFUSALS = frozenset({Verdict.INVALID, Verdict.ENDED, Verdict.INACTIVE, Verdict.REUSED})

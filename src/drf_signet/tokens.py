@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import claims, runtime
 from .claims import Claims, Grant
 from .errors import InvalidClaim, SessionEnded
-from .models import Session
+from .models import Session, Transport
 from .revocation import MARGIN
 
 
@@ -18,12 +18,14 @@ from .revocation import MARGIN
 class TokenPair:
     """Fresh tokens of one session. `refresh` is None where the client keeps the one it has.
 
-    `expires_in` is the life of the access token, in seconds. Representations leave the tokens out.
+    `expires_in` is the life of the access token, `refresh_expires_in` that of the refresh token, in
+    seconds. Representations leave the tokens out.
     """
 
     access: str = field(repr=False)
     refresh: str | None = field(repr=False)
     expires_in: int
+    refresh_expires_in: int
     session: Session
 
 
@@ -60,11 +62,14 @@ def mint_pair(
     )
     end = session.expires_at.timestamp()
     expires_at = min(now + settings.ACCESS_TOKEN_LIFETIME.total_seconds(), end)
-    idle_end = min(now + settings.REFRESH_TOKEN_LIFETIME.total_seconds(), end)
+    idle_end = min(now + settings.idle_lifetime(session.transport).total_seconds(), end)
+    # A cookie has no room for claims that nobody reads: browsers drop one above 4096 bytes.
+    lasting = replace(grant, extra={}) if session.transport == Transport.COOKIE else grant
     return TokenPair(
         access=_mint(claims.ACCESS, grant, now=now, expires_at=expires_at),
-        refresh=_mint(claims.REFRESH, grant, now=now, expires_at=idle_end) if refresh else None,
+        refresh=_mint(claims.REFRESH, lasting, now=now, expires_at=idle_end) if refresh else None,
         expires_in=int(expires_at) - int(now),
+        refresh_expires_in=int(idle_end) - int(now),
         session=session,
     )
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import router
 from django.db.models import QuerySet
 
 from . import runtime
 from .claims import Claims
+from .database import in_transaction
 from .errors import SessionEnded, UserInactive
 from .lazyuser import lazy_user
 
@@ -51,6 +53,15 @@ def load(claims: Claims, users: QuerySet[Any]) -> Any:
 def may_authenticate(user: Any) -> bool:
     """Ask the project's `USER_AUTHENTICATION_RULE`."""
     return bool(runtime.current().settings.USER_AUTHENTICATION_RULE(user))
+
+
+def was_deleted(user: Any) -> bool:
+    """Whether a user's row is gone by now; not asked inside a transaction, which may be broken."""
+    model = user._meta.model
+    using = router.db_for_write(model, instance=user)
+    if in_transaction(using):
+        return False
+    return not model._base_manager.using(using).filter(pk=user.pk).exists()
 
 
 def is_named_by(claims: Claims, user: Any) -> bool:

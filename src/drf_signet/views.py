@@ -23,7 +23,7 @@ from rest_framework.serializers import BaseSerializer
 from . import flows, problems, sessions
 from .authentication import JWTAuthentication
 from .errors import SignetError
-from .models import EndReason, Session, SessionQuerySet
+from .models import EndReason, Session, SessionQuerySet, Transport
 from .serializers import (
     NothingSerializer,
     SessionSerializer,
@@ -96,6 +96,8 @@ class TokenView(SignetView):
 
     authentication_classes = ()
     permission_classes = ()
+    #: How the refresh token travels.
+    transport = Transport.TOKEN
 
     def get_authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
@@ -124,7 +126,11 @@ class TokenObtainPairView(TokenView):
         """Log in."""
         username = str(data.get(get_user_model().USERNAME_FIELD, ""))
         with self.login_throttle_class().attempt(request._request, username):
-            pair = flows.login(request._request, data)
+            pair = flows.login(request._request, data, transport=self.transport)
+        return self.respond(pair)
+
+    def respond(self, pair: TokenPair) -> Response:
+        """Return the answer to a login that succeeded."""
         return Response({"refresh": pair.refresh, "access": pair.access})
 
 
@@ -170,7 +176,7 @@ class TokenLogoutView(TokenView):
 class OwnSessionsView(SignetView):
     """An endpoint on the sessions of the user whose access token is in the header."""
 
-    authentication_classes = (JWTAuthentication,)
+    authentication_classes: Any = (JWTAuthentication,)
     permission_classes = (IsAuthenticated,)
     serializer_class: type[BaseSerializer[Any]] = SessionSerializer
     pagination_class = None

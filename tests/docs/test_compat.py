@@ -16,7 +16,7 @@ from drf_signet import Session, end
 from drf_signet.compat.simplejwt.exceptions import AuthenticationFailed
 from drf_signet.compat.simplejwt.settings import DEFAULTS
 from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken
-from drf_signet.conf import READ_UNDER_THE_ALIAS, SHARED_WITH_SIMPLE_JWT
+from drf_signet.shared import READ_UNDER_THE_ALIAS, SHARED_WITH_SIMPLE_JWT
 from tests.aliased import OLD, alias, alias_tables
 from tests.conftest import PASSWORD
 from tests.docs.pages import DOCS, table

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from drf_signet import Session, TokenPair, flows, issue
 from drf_signet.authentication import JWTAuthentication
-from drf_signet.testing import token_for
+from drf_signet.testing import browser_client, token_for
 from tests.conftest import PASSWORD
 from tests.docs.pages import ROOT, table
 
@@ -57,6 +57,21 @@ def retry(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
 
 def logout(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
     return post(client, "logout/", 204, refresh=token_for(user, token_type="refresh"))
+
+
+def page(name: str, status: int, client: APIClient) -> Callable[[], Any]:
+    def call() -> None:
+        assert client.post(f"/auth/{name}/").status_code == status
+
+    return call
+
+
+def refresh_in_a_cookie(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
+    return page("refresh", 200, browser_client(user))
+
+
+def logout_in_a_cookie(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
+    return page("logout", 204, browser_client(user))
 
 
 def verify_access(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
@@ -116,6 +131,8 @@ ACTS: dict[str, Act] = {
     "refresh with rotation": rotate,
     "retry of a rotation": retry,
     "logout": logout,
+    "refresh in a cookie": refresh_in_a_cookie,
+    "logout in a cookie": logout_in_a_cookie,
     "verify an access token": verify_access,
     "verify a refresh token": verify_refresh,
     "request with an access token": request,

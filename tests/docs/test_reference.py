@@ -29,12 +29,15 @@ from drf_signet import (
     runtime,
     serializers,
     sessions,
+    shared,
     signals,
     strictjson,
     urls,
+    urls_browser,
     verified,
     views,
 )
+from drf_signet.cookies import Cookies
 from drf_signet.errors import SignetError, TokenError
 from drf_signet.management.commands.signet_clear_expired import Command
 from drf_signet.models import EndReason
@@ -62,6 +65,8 @@ def shown(name: str, value: Any) -> str:
         return '`{"username": "10/min", "address": "100/min"}`'
     if value is conf.default_user_authentication_rule:
         return "an active user"
+    if isinstance(value, Cookies):
+        return "[below](#cookies)"
     if name == "ADOPT_TOKENS_UNTIL":
         return "`None`"
     return f"{value:g}" if isinstance(value, float) else f"`{value!r}`".replace("'", '"')
@@ -85,6 +90,28 @@ def test_settings_are_those_of_the_code():
     assert table(REFERENCE / "settings.md", "All settings") == expected
 
 
+def test_keys_of_cookie_are_those_of_the_code():
+    expected = [
+        {
+            "key": f"`{one.name}`",
+            "default": shown(one.name, one.default),
+            "meaning": one.metadata["doc"],
+        }
+        for one in fields(Cookies)
+    ]
+    assert table(REFERENCE / "settings.md", "Cookies") == expected
+
+
+def test_names_of_the_cookie_are_those_of_the_code():
+    rows = table(REFERENCE / "settings.md", "Cookies")
+    text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+    assert rows
+    for secure, path in ((True, "/"), (True, "/auth/"), (False, "/"), (False, "/auth/")):
+        shown_path = '`"/"`' if path == "/" and secure else "another" if secure else "any"
+        name = Cookies(SECURE=secure, PATH=path).refresh_name
+        assert f"| `{secure}` | {shown_path} | `{name}` |" in text
+
+
 def test_the_default_rates_are_those_of_the_table():
     rates = conf.parse({"LOGIN_THROTTLE": {"username": "10/min", "address": "100/min"}}, {})
     assert ThrottleRates() == rates.LOGIN_THROTTLE
@@ -93,7 +120,7 @@ def test_the_default_rates_are_those_of_the_table():
 def test_settings_shared_with_simplejwt_are_those_of_the_code():
     text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
     named = text.split("Read from both:")[1].split(".\n")[0]
-    assert set(re.findall(r"`(\w+)`", named)) == conf.SHARED_WITH_SIMPLE_JWT
+    assert set(re.findall(r"`(\w+)`", named)) == shared.SHARED_WITH_SIMPLE_JWT
 
 
 def test_settings_that_are_not_there_yet_are_refused():
@@ -130,6 +157,20 @@ def test_endpoints_are_those_of_the_code():
     assert table(REFERENCE / "endpoints.md", "Endpoints") == expected
 
 
+def test_endpoints_for_pages_are_those_of_the_code():
+    verbs = ("get", "post", "delete")
+    expected = [
+        {
+            "method": next(verb.upper() for verb in verbs if hasattr(route.callback.cls, verb)),
+            "path": f"`auth/{route.pattern}`".replace("<str:session_id>", "<id>"),
+            "name": f"`{urls_browser.app_name}:{route.name}`",
+            "view": f"`{route.callback.cls.__name__}`",
+        }
+        for route in urls_browser.urlpatterns
+    ]
+    assert table(REFERENCE / "browser.md", "Endpoints for pages") == expected
+
+
 # Errors
 
 
@@ -147,6 +188,8 @@ def made() -> Iterator[SignetError]:
         if isinstance(one, type) and issubclass(one, SignetError):
             if one is errors.InvalidClaim:
                 yield errors.InvalidClaim("exp")
+            elif one is errors.CsrfFailed:
+                yield errors.CsrfFailed("cross_site", "")
             elif one is errors.TokenReused:
                 yield errors.TokenReused(behind=1)
             elif one not in (SignetError, TokenError):
@@ -218,6 +261,23 @@ class Provoked:
         token = token_for(self.user, token_type="refresh")
         type(self.user).objects.update(is_active=False)  # saved, it would end the session
         return self.refresh(token)
+
+    def csrf_failed_header_missing(self):
+        return self.client.post("/auth/refresh/", format="json")
+
+    def csrf_failed_cross_site(self):
+        return self.from_a_page(HTTP_SEC_FETCH_SITE="cross-site")
+
+    def csrf_failed_origin_untrusted(self):
+        return self.from_a_page(HTTP_ORIGIN="https://other.example")
+
+    def csrf_failed_origin_missing(self):
+        return self.from_a_page()
+
+    def from_a_page(self, **headers: Any) -> Any:
+        return self.client.post(
+            "/auth/refresh/", format="json", HTTP_X_REQUESTED_WITH="x", **headers
+        )
 
     def not_found(self):
         return auth_client(self.user).delete("/api/token/sessions/4711/")
@@ -382,3 +442,25 @@ def test_limits_are_said_as_they_are(page, said):
     assert database.ATTEMPTS == 5
     assert (revocation.LEAST_LIFETIME, revocation.MARGIN, revocation.WAIT) == (3600, 60, 0.25)
     assert conf.Settings.REVOCATION_POLL_INTERVAL == 1
+
+
+def test_the_names_of_the_client_are_those_of_its_types():
+    types = (Path(drf_signet.__file__).parent / "static/drf_signet/auth.d.ts").read_text("utf-8")
+    members = {
+        name: re.findall(r"^  (?:readonly )?(\w+)\??: ", body, re.MULTILINE)
+        for name, body in re.findall(
+            r"^export (?:interface|class) (\w+)[^{\n]*(?:\{\})?[^{\n]*\{\n(.*?)^\}",
+            types,
+            re.DOTALL | re.MULTILINE,
+        )
+    }
+    page = REFERENCE / "client.md"
+
+    def named(heading: str) -> list[str]:
+        rows = table(page, heading)
+        return [re.findall(r"\w+", next(iter(row.values())))[0] for row in rows]
+
+    assert named("Names") == ["createAuth", "AuthError", *members["Auth"]]
+    assert set(named("Options")) == set(members["Options"])
+    assert list(table(page, "State")[0]) == [f"`{name}`" for name in members["Present"]]
+    assert named("Errors") == [*members["AuthError"], "cause"]

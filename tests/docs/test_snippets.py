@@ -66,6 +66,10 @@ SETTINGS = "mysite/settings.py"
 #: of which a test process has only one.
 IN_FORCE = frozenset(
     {
+        "CORS_ALLOWED_ORIGINS",
+        "CORS_ALLOW_CREDENTIALS",
+        "CORS_EXPOSE_HEADERS",
+        "CSRF_TRUSTED_ORIGINS",
         "MIDDLEWARE",
         "REST_FRAMEWORK",
         "SECRET_KEY",
@@ -356,6 +360,52 @@ class TestMigration:
         assert flows.verify(answer.data["access"])["user_id"] == user.pk
         assert answer["Cache-Control"] == "no-store"
         assert retired == [user]
+
+
+def test_a_page_of_another_origin_is_let_in_by_the_settings_of_its_page(run_page, make_user):
+    user = make_user(password="123")
+    run_page("howto/browser.md")
+    page = {"origin": "http://localhost:5173", "sec-fetch-site": "same-site"}
+    wanted = "content-type,x-requested-with"
+    preflight = Client().options(
+        "/auth/login/",
+        headers={
+            **page,
+            "access-control-request-method": "POST",
+            "access-control-request-headers": wanted,
+        },
+    )
+    assert preflight["Access-Control-Allow-Origin"] == page["origin"]
+    assert preflight["Access-Control-Allow-Credentials"] == "true"
+    allowed = preflight["Access-Control-Allow-Headers"].replace(" ", "").split(",")
+    assert {"content-type", "x-requested-with", "authorization"} <= set(allowed)
+
+    client = Client()
+    sent = {**page, "x-requested-with": "XMLHttpRequest"}
+
+    def post(path, headers=sent, **data):
+        return client.post(f"/auth/{path}/", data, "application/json", headers=headers)
+
+    login = post("login", username=user.username, password="123")
+    assert (login.status_code, login["Access-Control-Allow-Credentials"]) == (200, "true")
+    assert login["Access-Control-Allow-Origin"] == page["origin"]
+    assert post("refresh").status_code == 200
+    for other in ("http://localhost:5174", "http://127.0.0.1:5173"):
+        refused = post("refresh", {**sent, "origin": other})
+        assert (refused.status_code, refused.json()["reason"]) == (403, "origin_untrusted")
+        assert "Access-Control-Allow-Origin" not in refused.headers
+    assert post("logout").status_code == 204
+
+
+def test_a_login_of_ones_own_sets_the_cookie(run_page, make_user, rf):
+    page, user = run_page("howto/browser.md"), make_user()
+    response = page.modules["accounts.views"].log_in(rf.get("/callback/"), user)
+    assert (response.status_code, response["Location"]) == (302, "/")
+    client = Client()
+    client.cookies.update(response.cookies)
+    headers = {"x-requested-with": "x", "sec-fetch-site": "same-origin"}
+    answer = client.post("/auth/refresh/", {}, "application/json", headers=headers)
+    assert answer.status_code == 200
 
 
 def test_a_database_that_is_away_is_503_with_the_handler_of_the_page(run_page):

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, connections
+from django.urls import reverse
 from rest_framework.test import APIClient
 
+from tests.browser import REFRESH_COOKIE
 from tests.situations import post
 
 T = TypeVar("T")
@@ -80,3 +82,14 @@ class Crew:
 def refreshing(token: str | None) -> Act[Any]:
     """Return the act of sending a refresh token in."""
     return lambda client: post(client, "token_refresh", refresh=token)
+
+
+def refreshing_in_a_cookie(token: str | None) -> Act[Any]:
+    """Return the act of a page that refreshes."""
+    headers = {
+        "x-requested-with": "XMLHttpRequest",
+        "sec-fetch-site": "same-origin",
+        "cookie": f"{REFRESH_COOKIE}={token}",
+    }
+    url = reverse("signet_browser:refresh")
+    return lambda client: client.post(url, {}, format="json", headers=headers)

@@ -9,9 +9,10 @@ import pytest
 
 import drf_signet
 from drf_signet.models import Session
+from tests.browser import REFRESH_COOKIE
 from tests.situations import generation_of
 
-from .crew import Crew, refreshing
+from .crew import Crew, refreshing, refreshing_in_a_cookie
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,3 +34,18 @@ def test_one_token_has_one_successor_however_many_present_it(
         assert successors == {(pair.session.pk, generation)}
         assert Session.objects.get().generation == generation
         refresh = answers[0].data["refresh"]
+
+
+def test_one_cookie_has_one_successor_however_many_tabs_present_it(
+    user: Any, assemble: Callable[[int], Crew]
+) -> None:
+    """Also a regression test: the answer within the grace sets the cookie."""
+    crew = assemble(CLIENTS)
+    pair = drf_signet.issue(user, transport="cookie")
+    refresh = pair.refresh
+    for generation in range(1, 6):
+        answers = crew.act([refreshing_in_a_cookie(refresh)] * CLIENTS)
+        assert [answer.status_code for answer in answers] == [200] * CLIENTS
+        cookies = [answer.cookies[REFRESH_COOKIE].value for answer in answers]
+        assert {generation_of(one) for one in cookies} == {(pair.session.pk, generation)}
+        refresh = cookies[0]

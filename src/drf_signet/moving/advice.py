@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
-from drf_signet import conf, runtime
+from drf_signet import conf, runtime, shared
 from drf_signet.errors import UnusableKey
 from drf_signet.keys import ALGORITHMS
 
@@ -122,9 +122,9 @@ def _on_simple_jwt(given: Mapping[str, Any], signet: Mapping[str, Any]) -> Itera
             yield Advice(verdict=UNSAFE, setting=setting, text=concern)
         elif name in signet:
             yield Advice(verdict=OBSOLETE, setting=setting, text="SIGNET has it, and wins")
-        elif name in conf.SHARED_WITH_SIMPLE_JWT:
+        elif name in shared.SHARED_WITH_SIMPLE_JWT:
             yield Advice(verdict=KEPT, setting=setting, text="is read as it is; belongs in SIGNET")
-        elif name in conf.READ_UNDER_THE_ALIAS and conf.stands_in_for_simplejwt():
+        elif name in shared.READ_UNDER_THE_ALIAS and conf.stands_in_for_simplejwt():
             text = f"goes on working with the alias. Without it: {_GONE[name]}"
             yield Advice(verdict=KEPT, setting=setting, text=text)
         else:

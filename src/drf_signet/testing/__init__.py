@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from django.http import HttpResponse
 from rest_framework.test import APIClient
 
-from drf_signet import revocation, runtime, sessions, tokens
+from drf_signet import flows, revocation, runtime, sessions, tokens
+from drf_signet.models import Transport
 from drf_signet.throttling import LoginThrottle
-from drf_signet.transports import bearer
+from drf_signet.transports import bearer, cookie
 
 
 @contextmanager
@@ -40,6 +42,31 @@ def auth_client(user: Any, *, claims: Mapping[str, Any] | None = None) -> APICli
     return client
 
 
+class _Page(APIClient):
+    default_format = "json"
+
+    def post(self, path: Any, data: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """POST JSON, also where there is nothing to say."""
+        return super().post(path, {} if data is None else data, *args, **kwargs)
+
+
+def browser_client(user: Any = None) -> APIClient:
+    """Return an `APIClient` that sends what a page of the project's own origin sends.
+
+    JSON, and the headers by which the endpoints of `drf_signet.urls_browser` know their own pages.
+    It keeps the cookies that are set. With a user, it has the refresh cookie of a new session of
+    theirs. One INSERT.
+    """
+    client = _Page()
+    page = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    client.credentials(**page)
+    if user is not None:
+        response = HttpResponse()
+        cookie.write(response, flows.issue(user, transport=Transport.COOKIE))
+        client.cookies.update(response.cookies)
+    return client
+
+
 def token_for(
     user: Any,
     *,
@@ -60,9 +87,8 @@ def token_for(
     if token_type not in ("access", "refresh"):
         raise ValueError(f"no such token type: {token_type!r}")
     settings, now = runtime.current().settings, runtime.now()
-    session = sessions.draft(
-        id=sessions.new_id(now), user=user, now=now, lifetime=settings.login_lifetime
-    )
+    lifetime = settings.login_lifetime(Transport.TOKEN)
+    session = sessions.draft(id=sessions.new_id(now), user=user, now=now, lifetime=lifetime)
     sessions.open(session)
     lifetimes = {
         "access": settings.ACCESS_TOKEN_LIFETIME,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from . import auth_client as _auth_client
+from . import browser_client as _browser_client
 from . import deterministic
 from . import token_for as _token_for
 
@@ -26,3 +27,9 @@ def auth_client():  # type: ignore[no-untyped-def]  # typed by what it returns
 def token_for():  # type: ignore[no-untyped-def]
     """Return `drf_signet.testing.token_for`: a user → a token."""
     return _token_for
+
+
+@pytest.fixture
+def browser_client():  # type: ignore[no-untyped-def]
+    """Return `drf_signet.testing.browser_client`: a user, or nobody → a client with cookies."""
+    return _browser_client

@@ -27,7 +27,7 @@ from drf_signet import (
 from drf_signet.claims import ACCESS, REFRESH, Claims
 from drf_signet.database import retried
 from drf_signet.errors import SignetError
-from drf_signet.models import Session
+from drf_signet.models import Session, Transport
 from drf_signet.revocation import MARGIN, DatabaseSource
 
 from .exceptions import EndedError, TokenError
@@ -68,7 +68,7 @@ class Login:
     def new(cls, user: Any, session_id: uuid.UUID) -> Login:
         """Draft a session; nothing is written."""
         now = runtime.now()
-        lifetime = runtime.current().settings.login_lifetime
+        lifetime = runtime.current().settings.login_lifetime(Transport.TOKEN)
         session = sessions.draft(id=session_id, user=user, now=now, lifetime=lifetime)
         login = cls(session_id, end=session.expires_at.timestamp(), session=session)
         login._write = login._open
@@ -194,7 +194,7 @@ def _is_refreshable(payload: Mapping[str, Any]) -> bool:
     elif payload.get("token_type") == REFRESH and "gen" not in payload:  # it can only end it
         return sessions.written().filter(pk=_session_id(payload), end_reason="").exists()
     presented = flows.present(_believed(payload), now=runtime.now(), rotates=rotates())
-    return rotation.check(presented)
+    return rotation.check(presented) is not None
 
 
 def _check_old(payload: Mapping[str, Any]) -> None:

@@ -70,6 +70,7 @@ def _mint(token: Any, session: Session, generation: int) -> TokenPair:
         access=str(access),
         refresh=str(renewed) if advanced or api_settings.ROTATE_REFRESH_TOKENS else None,
         expires_in=access["exp"] - access["iat"],
+        refresh_expires_in=renewed["exp"] - renewed["iat"],
         session=session,
     )
 

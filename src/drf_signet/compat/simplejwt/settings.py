@@ -10,7 +10,7 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from drf_signet import conf
+from drf_signet import conf, shared
 
 from .alias import OLD
 
@@ -111,7 +111,7 @@ class APISettings:
 
     def _chosen(self, name: str) -> Any:
         signet, simple_jwt = conf.given("SIGNET"), conf.given("SIMPLE_JWT")
-        if name in signet and name in conf.SHARED_WITH_SIMPLE_JWT:
+        if name in signet and name in shared.SHARED_WITH_SIMPLE_JWT:
             return signet[name]
         value = simple_jwt.get(name, DEFAULTS[name])
         return conf.secrets()[0] if name == "SIGNING_KEY" and value is None else value

@@ -1,0 +1,515 @@
+/** The client by itself: its state, its requests, its clocks. `node --test tests/client`. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import * as module from '../../src/drf_signet/static/drf_signet/auth.js';
+import { World, settle } from './world.mjs';
+
+const { AuthError } = module;
+const offline = () => new TypeError('Failed to fetch');
+const busy = (headers) => Response.json({ code: 'busy', detail: 'Busy.' }, { status: 503, headers });
+const refused = (reason) =>
+  Response.json({ code: 'token_not_valid', reason, detail: 'No.' }, { status: 401 });
+
+test('there are ten names: two of the module, eight of a client, which is frozen', (t) => {
+  assert.deepEqual(Object.keys(module).sort(), ['AuthError', 'createAuth']);
+  const auth = new World(t).open();
+  const names = ['dispose', 'fetch', 'login', 'logout', 'ready', 'state', 'subscribe', 'token'];
+  assert.deepEqual(Object.keys(auth).sort(), names);
+  assert.ok(Object.isFrozen(auth));
+});
+
+test('an anonymous visit asks once and is out without a reason', async (t) => {
+  const world = new World(t);
+  const auth = world.open();
+  assert.deepEqual({ ...auth.state }, { status: 'loading', claims: null, expiresAt: null, reason: null });
+  assert.equal(await auth.ready, auth.state);
+  assert.deepEqual({ ...auth.state }, { status: 'out', claims: null, expiresAt: null, reason: null });
+  assert.equal(await auth.token(), null);
+  assert.deepEqual(world.requests.map((one) => one.path), ['/auth/refresh/']);
+});
+
+test('requests to the cookie endpoints are what the server asks for', async (t) => {
+  const world = new World(t);
+  await world.open({ url: '/auth' }).ready;
+  const [{ request, body }] = world.requests;
+  assert.equal(request.method, 'POST');
+  assert.equal(body, '{}');
+  assert.equal(request.headers.get('X-Requested-With'), 'drf-signet');
+  assert.equal(request.headers.get('Content-Type'), 'application/json');
+  assert.equal(request.credentials, 'include');
+  assert.equal(request.redirect, 'error');
+  assert.equal(request.keepalive, true);
+});
+
+test('login resolves to the new state, with claims in any alphabet', async (t) => {
+  const auth = await new World(t).openIn();
+  const { status, claims, reason } = auth.state;
+  assert.deepEqual([status, claims.name, reason], ['in', 'Zoë', null]);
+  assert.ok(Object.isFrozen(auth.state) && Object.isFrozen(claims));
+});
+
+test('a refused login rejects with what the server said, and changes nothing', async (t) => {
+  const world = new World(t);
+  const auth = world.open();
+  const before = await auth.ready;
+  const error = await auth.login({ username: 'vitor', password: '?' }).catch((error) => error);
+  assert.ok(error instanceof AuthError);
+  const { name, code, status, retryable, detail } = error;
+  assert.deepEqual(
+    { name, code, status, retryable, detail },
+    { name: 'AuthError', code: 'no_active_account', status: 401, retryable: false, detail: 'No.' },
+  );
+  assert.equal(error.cause.code, 'no_active_account');
+  assert.equal(auth.state, before);
+});
+
+test('the state is the same object until something changes', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  const { state } = auth;
+  await auth.token();
+  await auth.fetch('/api/');
+  assert.equal(auth.state, state);
+  world.pass(300);
+  await auth.token();
+  assert.notEqual(auth.state, state);
+});
+
+test('methods work detached', async (t) => {
+  const { login, token, fetch, subscribe, logout, ready, dispose } = new World(t).open();
+  await ready;
+  await login({ username: 'vitor', password: '123' });
+  assert.ok(await token());
+  assert.equal((await fetch('/api/private')).status, 200);
+  const seen = [];
+  subscribe((state) => seen.push(state.status));
+  await logout();
+  assert.deepEqual(seen, ['in', 'out']);
+  dispose();
+});
+
+test('functions and observers hear the state now and at each change, until they end', async (t) => {
+  const auth = new World(t).open();
+  const heard = { fn: [], observer: [] };
+  const end = auth.subscribe((state) => heard.fn.push(state.status));
+  const subscription = auth.subscribe({ next: (state) => heard.observer.push(state.status) });
+  await auth.ready;
+  end();
+  await auth.login({ password: '123' });
+  subscription.unsubscribe();
+  await auth.logout();
+  assert.deepEqual(heard, { fn: ['loading', 'out'], observer: ['loading', 'out', 'in'] });
+});
+
+test('an observer that fails is no reason for others not to hear', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  const thrown = [];
+  t.mock.method(globalThis, 'queueMicrotask', (fn) => thrown.push(fn));
+  auth.subscribe(() => { throw new Error('mine'); });
+  const heard = [];
+  auth.subscribe((state) => heard.push(state.status));
+  assert.deepEqual(heard, ['in']);
+  assert.throws(thrown[0], /mine/);
+});
+
+test('fetch adds the token', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  const answer = await auth.fetch('/api/private', { method: 'POST', body: 'hello' });
+  assert.deepEqual(await answer.json(), { text: 'hello' });
+  assert.equal(world.requests[0].bearer, `Bearer ${await auth.token()}`);
+});
+
+test('twenty calls after the end of a token cost one refresh', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.pass(300);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => auth.fetch('/api/private')));
+  assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]));
+  assert.equal(world.count('/auth/refresh/'), 1);
+  assert.equal(world.count('/api/private'), 20);
+});
+
+test('twenty calls whose token is refused cost one refresh, and one more try each', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.good.clear();
+  const answers = await Promise.all(Array.from({ length: 20 }, () => auth.fetch('/api/private')));
+  assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([200]));
+  assert.equal(world.count('/auth/refresh/'), 1);
+  assert.equal(world.count('/api/private'), 40);
+});
+
+test('a request is sent twice at most', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  t.mock.method(world, 'api', () => new Response('{}', { status: 401 }));
+  assert.equal((await auth.fetch('/api/private')).status, 401);
+  assert.equal(world.count('/api/private'), 2);
+});
+
+for (const [kind, make, told] of [
+  ['text', () => 'hello', /^hello$/],
+  ['FormData', () => { const form = new FormData(); form.set('file', new Blob(['hello']), 'a.txt'); return form; }, /filename="a.txt"[^]*hello/],
+  ['a Blob', () => new Blob(['hello']), /^hello$/],
+  ['a stream', () => new Blob(['hello']).stream(), /^hello$/],
+  ['parameters', () => new URLSearchParams({ a: 'b' }), /^a=b$/],
+]) {
+  test(`${kind} survives the second try`, async (t) => {
+    const world = new World(t);
+    const auth = await world.openIn();
+    world.good.clear();
+    const answer = await auth.fetch('/api/private', { method: 'POST', body: make(), duplex: 'half' });
+    assert.match((await answer.json()).text, told);
+    assert.equal(world.count('/api/private'), 2);
+  });
+}
+
+test('a Request may be given instead of an address', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.good.clear();
+  const request = new Request('https://app.example/api/private', { method: 'POST', body: 'hello' });
+  assert.deepEqual(await (await auth.fetch(request)).json(), { text: 'hello' });
+});
+
+test('no origin gets the token but that of the endpoints and those listed', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn({ origins: ['https://api.example/v1/'] });
+  const addresses = {
+    'https://app.example/x': true,
+    'https://api.example/x': true,
+    'https://api.example:8443/x': false,
+    'http://app.example/x': false,
+    'https://app.example.evil.example/x': false,
+    'https://evil.example/https://app.example/x': false,
+    '//evil.example/x': false,
+  };
+  for (const [address, given] of Object.entries(addresses)) {
+    await auth.fetch(new URL(address, 'https://app.example').href);
+    assert.equal(world.requests.at(-1).bearer !== null, given, address);
+  }
+});
+
+test('a header of the caller is left alone', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  await auth.fetch('/api/', { headers: { Authorization: 'Basic eA==' } });
+  assert.equal(world.requests.at(-1).bearer, 'Basic eA==');
+});
+
+test('a token is renewed a tenth of its life ahead, at most 30 seconds', async (t) => {
+  for (const [lifetime, lead] of [[3, 0.3], [60, 6], [300, 30], [86_400, 30]]) {
+    await t.test(`${lifetime} s`, async (t) => {
+      const world = new World(t);
+      world.lifetime = lifetime;
+      const auth = await world.openIn();
+      const first = await auth.token();
+      world.pass(lifetime - lead - 0.1);
+      assert.equal(await auth.token(), first);
+      world.pass(0.2);
+      assert.notEqual(await auth.token(), first);
+      assert.equal(world.count('/auth/refresh/'), 1);
+    });
+  }
+});
+
+test('a lifetime of nothing does not loop', async (t) => {
+  const world = new World(t);
+  world.lifetime = 0;
+  const auth = await world.openIn();
+  assert.ok(await auth.token());
+  assert.equal(world.count('/auth/refresh/'), 1);
+});
+
+test('a token ends by what has passed since it was asked for, on a slow line too', async (t) => {
+  const world = new World(t);
+  await world.openIn();
+  world.gate = { then: (resolve) => { world.pass(200); resolve(); } };
+  const late = world.open();
+  await late.ready;
+  await settle();
+  assert.equal(late.state.expiresAt, world.wall - 200_000 + 300_000);
+  world.gate = null;
+  world.pass(101);
+  world.requests.length = 0;
+  await late.token();
+  assert.equal(world.count('/auth/refresh/'), 1);
+});
+
+test('a sleep in which the monotonic clock stands still ends the token', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.wall += 7_200_000;
+  await auth.token();
+  assert.equal(world.count('/auth/refresh/'), 1);
+});
+
+for (const hours of [1, -1]) {
+  test(`a clock set by ${hours} h costs one refresh at most`, async (t) => {
+    const world = new World(t);
+    const auth = await world.openIn();
+    world.wall += hours * 3_600_000;
+    for (let i = 0; i < 5; i += 1) await auth.token();
+    assert.equal(world.count('/auth/refresh/'), hours > 0 ? 1 : 0);
+    world.requests.length = 0;
+    world.pass(300);
+    await auth.token();
+    assert.equal(world.count('/auth/refresh/'), 1, 'and then it ends as before');
+  });
+}
+
+test('without a network a token that is still good is given, and then a retryable error', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.faults = [offline()];
+  world.pass(280);
+  assert.ok(await auth.token(), 'in the lead');
+  world.pass(20);
+  world.faults = [offline()];
+  await assert.rejects(auth.token(), { code: 'network', status: 0, retryable: true });
+  await assert.rejects(auth.fetch('/api/'), { code: 'network', retryable: true });
+  assert.equal(auth.state.status, 'in');
+});
+
+for (const [what, fault, code] of [
+  ['503', busy, 'busy'],
+  ['429', () => Response.json({ code: 'throttled' }, { status: 429 }), 'throttled'],
+  ['a page of a proxy', () => new Response('<h1>502</h1>', { status: 502 }), 'network'],
+  ['the page of a hotel', () => new Response('<h1>Welcome</h1>'), 'network'],
+  ['a token that is none', () => Response.json({ access: 'x', expires_in: 1 }), 'network'],
+]) {
+  test(`${what} keeps the session, and the next refresh waits`, async (t) => {
+    const world = new World(t);
+    const auth = await world.openIn();
+    world.pass(300);
+    world.faults = [fault(), fault()];
+    for (const pause of [1, 2]) {
+      await assert.rejects(auth.token(), { code, retryable: true });
+      await assert.rejects(auth.token(), { code, retryable: true });
+      assert.equal(auth.state.status, 'in');
+      world.pass(pause);
+    }
+    assert.ok(await auth.token());
+    assert.equal(world.count('/auth/refresh/'), 3);
+  });
+}
+
+test('Retry-After is kept to', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.pass(300);
+  world.faults = [busy({ 'Retry-After': '7' })];
+  await assert.rejects(auth.token());
+  world.pass(6.9);
+  await assert.rejects(auth.token());
+  world.pass(0.2);
+  assert.ok(await auth.token());
+});
+
+test('a 401 or 403 of somebody else signs nobody out', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.pass(300);
+  world.faults = [new Response('<h1>proxy</h1>', { status: 401 })];
+  await assert.rejects(auth.token(), { code: 'network', status: 401, retryable: false });
+  assert.equal(auth.state.status, 'in');
+});
+
+for (const reason of ['expired', 'ended', 'reused']) {
+  test(`a refresh that is refused as ${reason} signs out, and the state says why`, async (t) => {
+    const world = new World(t);
+    const auth = await world.openIn();
+    world.good.clear();
+    world.faults = [refused(reason)];
+    assert.equal((await auth.fetch('/api/private')).status, 401);
+    assert.deepEqual([auth.state.status, auth.state.reason], ['out', reason]);
+    assert.equal(await auth.token(), null);
+    assert.equal(world.count('/auth/refresh/'), 1);
+  });
+}
+
+test('a code without a reason is the reason', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.pass(300);
+  world.faults = [Response.json({ code: 'user_inactive' }, { status: 401 })];
+  assert.equal(await auth.token(), null);
+  assert.equal(auth.state.reason, 'user_inactive');
+});
+
+test('a cookie that is gone has ended the session', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.pass(300);
+  world.sid = null;
+  assert.equal(await auth.token(), null);
+  assert.equal(auth.state.reason, 'ended');
+});
+
+test('a page that starts without a network goes on loading, and tries again', async (t) => {
+  const world = new World(t);
+  const timers = [];
+  t.mock.method(globalThis, 'setTimeout', (fn, time) => timers.push({ fn, time }));
+  world.faults = [offline(), offline()];
+  const auth = world.open();
+  await settle();
+  assert.deepEqual([auth.state.status, auth.state.reason], ['loading', 'network']);
+  for (const pause of [1_000, 2_000]) {
+    const { fn, time } = timers.at(-1);
+    assert.equal(time, pause + 1);
+    world.pass(time / 1_000);
+    fn();
+    await settle();
+  }
+  assert.equal(auth.state.status, 'out');
+  await auth.ready;
+});
+
+test('a network that is back is used at once', async (t) => {
+  const world = new World(t);
+  world.faults = [offline()];
+  const auth = world.open();
+  await settle();
+  world.emit('online');
+  await settle();
+  assert.equal(auth.state.status, 'out');
+  await auth.login({ password: '123' });
+  world.pass(300);
+  world.faults = [offline()];
+  await assert.rejects(auth.token());
+  world.emit('online');
+  assert.ok(await auth.token());
+});
+
+test('a mistake in the set-up ends the loading, and says what it is', async (t) => {
+  const world = new World(t);
+  world.faults = [Response.json({ code: 'csrf_failed', detail: 'No.' }, { status: 403 })];
+  const auth = world.open();
+  await auth.ready;
+  assert.deepEqual([auth.state.status, auth.state.reason], ['out', 'csrf_failed']);
+});
+
+test('an abort is for its caller alone', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.pass(300);
+  let open;
+  world.gate = new Promise((resolve) => (open = resolve));
+  const mine = new AbortController();
+  const fetched = new AbortController();
+  const results = Promise.allSettled([
+    auth.token({ signal: mine.signal }),
+    auth.fetch('/api/private', { signal: fetched.signal }),
+    auth.token(),
+    auth.fetch('/api/private'),
+  ]);
+  await settle();
+  mine.abort();
+  fetched.abort();
+  open();
+  const [token, call, otherToken, otherCall] = await results;
+  assert.deepEqual([token.reason.code, token.reason.name, token.reason.retryable], ['aborted', 'AbortError', false]);
+  assert.equal(call.reason, fetched.signal.reason, 'as fetch itself');
+  assert.ok(otherToken.value);
+  assert.equal(otherCall.value.status, 200);
+  assert.equal(world.count('/auth/refresh/'), 1);
+});
+
+test('a signal that was aborted before is noticed, with a good token too', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  await assert.rejects(auth.token({ signal: AbortSignal.abort() }), { code: 'aborted' });
+  await assert.rejects(auth.fetch('/api/', { signal: AbortSignal.abort() }), { name: 'AbortError' });
+});
+
+test('a request that takes ten seconds is given up', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.pass(300);
+  const timers = [];
+  t.mock.method(globalThis, 'setTimeout', (fn, time) => timers.push({ fn, time }));
+  t.mock.method(globalThis, 'fetch', (_, { signal }) =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))));
+  const token = auth.token();
+  await settle();
+  assert.deepEqual(timers.map((one) => one.time), [10_000]);
+  timers[0].fn();
+  await assert.rejects(token, { code: 'network', retryable: true });
+});
+
+test('logging out ends the session, and says so', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  assert.equal(await auth.logout(), undefined);
+  assert.deepEqual([auth.state.status, auth.state.reason], ['out', 'logout']);
+  assert.deepEqual(world.requests.map((one) => one.path), ['/auth/logout/']);
+});
+
+test('a logout that the server has not confirmed rejects, and the session goes on', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.faults = [offline()];
+  await assert.rejects(auth.logout(), { code: 'network', retryable: true });
+  assert.equal(auth.state.status, 'in');
+});
+
+test('logging out everywhere sends the token, a new one if need be', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.faults = [refused('expired')];
+  await auth.logout({ everywhere: true });
+  assert.deepEqual(world.requests.map((one) => one.path), ['/auth/logout/all/', '/auth/refresh/', '/auth/logout/all/']);
+  assert.ok(world.requests.at(-1).bearer.startsWith('Bearer '));
+  assert.deepEqual([auth.state.status, auth.state.reason], ['out', 'logout']);
+  await auth.logout({ everywhere: true });
+});
+
+test('logging out everywhere rejects where it was refused', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.faults = [busy()];
+  await assert.rejects(auth.logout({ everywhere: true }), { code: 'busy' });
+  assert.equal(auth.state.status, 'in');
+});
+
+test('a page that comes back from the history asks anew', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  world.emit('pageshow', { persisted: false });
+  world.sid = null;
+  world.emit('pageshow', { persisted: true });
+  await settle();
+  assert.equal(auth.state.status, 'out');
+  assert.equal(world.count('/auth/refresh/'), 1);
+});
+
+test('nothing happens after dispose', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  const heard = [];
+  auth.subscribe((state) => heard.push(state));
+  world.pass(300);
+  const late = auth.token();
+  auth.dispose();
+  await late;
+  world.emit('pageshow', { persisted: true });
+  await settle();
+  assert.equal(heard.length, 1);
+  assert.equal(world.count('/auth/refresh/'), 1);
+  for (const call of [auth.token, auth.login, auth.logout, () => auth.fetch('/api/')]) {
+    await assert.rejects(call(), { code: 'aborted' });
+  }
+});
+
+test('where pages are rendered nobody is asked', async (t) => {
+  const world = new World(t);
+  world.define('location', undefined);
+  const auth = world.open();
+  await settle();
+  assert.equal(auth.state.status, 'loading');
+  assert.equal(world.requests.length, 0);
+});
