@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
-from django.db.models import CharField, IntegerField
+from django.db import connection, connections
+from django.db.models import CharField, DurationField, IntegerField
 from django.db.models.sql.compiler import SQLCompiler
 
 from drf_signet.compiled import CompiledSelect, CompiledUpdate, Slot
@@ -64,29 +63,23 @@ def test_a_value_that_is_missing_is_an_error(make_user: Any) -> None:
         CompiledSelect(by_name).fetch("default")
 
 
-def test_another_thread_asks_over_its_own_connection(make_user: Any) -> None:
-    select, errors = CompiledSelect(by_name), list[Exception]()
-    select.fetch("default", name=make_user().username)
+def test_each_run_asks_over_the_connection_of_its_thread(make_user: Any) -> None:
+    class Refused(Exception):
+        pass
 
-    def use() -> None:
-        class Refused(Exception):
-            pass
+    def refuse() -> None:
+        raise Refused
 
-        def refuse(*args: Any) -> None:
-            raise Refused
-
-        try:
-            from django.db import connection as own
-
-            with own.execute_wrapper(refuse):
-                select.fetch("default", name="anybody")
-        except Refused as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=use)
-    thread.start()
-    thread.join()
-    assert len(errors) == 1
+    select, first = CompiledSelect(by_name), connections["default"]
+    assert select.fetch("default", name=make_user().username)
+    another: Any = first.copy()
+    another.cursor = refuse
+    connections["default"] = another  # as the first use in another thread does
+    try:
+        with pytest.raises(Refused):
+            select.fetch("default", name="anybody")
+    finally:
+        connections["default"] = first
 
 
 def test_a_failed_update_breaks_the_callers_transaction(make_user: Any) -> None:
@@ -98,8 +91,6 @@ def test_a_failed_update_breaks_the_callers_transaction(make_user: Any) -> None:
 
 
 def test_a_slot_takes_values_as_the_driver_does() -> None:
-    from django.db.models import DurationField
-
     slot = Slot("span", DurationField())
     prepared = slot.prepare({"span": timedelta(seconds=2)}, connection)
     assert prepared == DurationField().get_db_prep_value(timedelta(seconds=2), connection)
