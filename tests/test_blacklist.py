@@ -211,6 +211,13 @@ def test_another_app_of_this_label_is_no_blacklist(installed: None, monkeypatch:
         assert blacklist.model() is None
 
 
+def test_a_nul_is_on_no_blacklist_and_no_question(
+    installed: None, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        assert not blacklist.holds("a\0b")
+
+
 def test_the_models_belong_to_no_app() -> None:
     assert blacklist.model() is None
     with override_settings(INSTALLED_APPS=[*django_settings.INSTALLED_APPS]):

@@ -182,8 +182,7 @@ def read(payload: dict[str, Any], *, token_type: str | None, rules: Rules, now: 
     check_times(payload, rules, now)
     check_parties(payload, rules)
     sid = _sid(payload, _check_type(payload, token_type), rules, now)
-    if not isinstance(jti := payload.get("jti"), str) or not 0 < len(jti) <= MAX_JTI_LENGTH:
-        raise InvalidClaim("jti")
+    _check_jti(payload.get("jti"))
     user_key = _user_key(payload, rules)
     values = _read_only(payload)
     return Claims(values, expires_at=payload["exp"], user_key=user_key, sid=sid)
@@ -259,6 +258,12 @@ def _sid(payload: Mapping[str, Any], token_type: str, rules: Rules, now: float) 
         if not is_integer(generation) or not 0 <= generation <= MAX_GENERATION:
             raise InvalidClaim("gen")
     return sid
+
+
+def _check_jti(jti: object) -> None:
+    # It may be looked up, and no database takes every text.
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_LENGTH or "\0" in jti:
+        raise InvalidClaim("jti")
 
 
 def _user_key(payload: Mapping[str, Any], rules: Rules) -> UserKey:
