@@ -65,13 +65,12 @@ WAYS = [by_saving, in_bulk, by_the_token, by_the_endpoint]
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("url", [REFRESH, NATIVE])
-def test_a_token_of_old_that_is_blacklisted_is_dead_before_and_after_its_adoption(
+def test_a_token_of_old_that_is_blacklisted_is_dead_before_its_adoption(
     client: APIClient,
     alias: Any,
     outstanding: Any,
     way: Callable[..., None],
     url: str,
-    django_capture_on_commit_callbacks: Any,
 ) -> None:
     way(alias, outstanding)
     assert client.post(url, {"refresh": outstanding.token}).status_code == 401

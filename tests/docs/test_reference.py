@@ -143,31 +143,27 @@ def test_algorithms_are_those_of_the_code():
 # Endpoints
 
 
-def test_endpoints_are_those_of_the_code():
+def endpoints(patterns, prefix, namespace=""):
+    """Return the rows of a table of endpoints, as the code has them."""
     verbs = ("get", "post", "delete")
-    expected = [
+    return [
         {
             "method": next(verb.upper() for verb in verbs if hasattr(route.callback.cls, verb)),
-            "path": f"`api/token/{route.pattern}`".replace("<str:session_id>", "<id>"),
-            "name": f"`{route.name}`",
+            "path": f"`{prefix}{route.pattern}`".replace("<str:session_id>", "<id>"),
+            "name": f"`{namespace}{route.name}`",
             "view": f"`{route.callback.cls.__name__}`",
         }
-        for route in urls.urlpatterns
+        for route in patterns
     ]
+
+
+def test_endpoints_are_those_of_the_code():
+    expected = endpoints(urls.urlpatterns, "api/token/")
     assert table(REFERENCE / "endpoints.md", "Endpoints") == expected
 
 
 def test_endpoints_for_pages_are_those_of_the_code():
-    verbs = ("get", "post", "delete")
-    expected = [
-        {
-            "method": next(verb.upper() for verb in verbs if hasattr(route.callback.cls, verb)),
-            "path": f"`auth/{route.pattern}`".replace("<str:session_id>", "<id>"),
-            "name": f"`{urls_browser.app_name}:{route.name}`",
-            "view": f"`{route.callback.cls.__name__}`",
-        }
-        for route in urls_browser.urlpatterns
-    ]
+    expected = endpoints(urls_browser.urlpatterns, "auth/", f"{urls_browser.app_name}:")
     assert table(REFERENCE / "browser.md", "Endpoints for pages") == expected
 
 
