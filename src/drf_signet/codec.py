@@ -26,7 +26,6 @@ MAX_TOKEN_LENGTH = 8192
 
 # What a key with a public half begins with. As a secret, whoever reads that half could sign.
 _KEY_PAIR = re.compile(rb"-----BEGIN |ssh-(?:rsa|ed25519) |ecdsa-sha2-")
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER_NAMES = frozenset({"alg", "typ", "kid"})
 
 
@@ -88,15 +87,20 @@ class Codec:
         """
         if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
             raise MalformedToken("not a text of acceptable length")
-        if not _COMPACT.fullmatch(token):
+        signed, _, signature = token.rpartition(".")
+        header, _, payload = signed.partition(".")
+        if not (header and payload and signature):
             raise MalformedToken("not three segments")
-        header, payload, signature = token.split(".")
-        keys = self._known.get(header) or self._select(header)
-        signed, raw_signature = f"{header}.{payload}".encode("ascii"), _segment(signature)
-        raw_payload = _segment(payload)
-        for key in keys:
-            if key.verifies(signed, raw_signature):
-                return _json_object(raw_payload)
+        try:
+            keys = self._known.get(header) or self._select(header)
+            raw_payload = strictjson.b64url_decode(payload)
+            raw_signature = strictjson.b64url_decode(signature)
+            signing_input = signed.encode("ascii")
+            for key in keys:
+                if key.verifies(signing_input, raw_signature):
+                    return _json_object(raw_payload)
+        except (ValueError, RecursionError) as error:
+            raise MalformedToken("not canonical Base64URL, or not strict JSON") from error
         raise BadSignature
 
     def _header_segment(self, key: _Loaded) -> str:
@@ -109,7 +113,7 @@ class Codec:
         return self._without_kid if kid is None else self._by_kid.get(kid, ())
 
     def _select(self, segment: str) -> tuple[_Loaded, ...]:
-        header = _json_object(_segment(segment))
+        header = _json_object(strictjson.b64url_decode(segment))
         if not header.keys() <= _HEADER_NAMES:
             raise MalformedToken("a header parameter that we do not understand")
         if not all(isinstance(value, str) for value in header.values()):
@@ -190,18 +194,8 @@ def _check_strength(key: Key, loaded: jwk.Key) -> None:
         raise UnusableKey(f"{key.algorithm} needs a key on the curve Ed25519")
 
 
-def _segment(text: str) -> bytes:
-    try:
-        return strictjson.b64url_decode(text)
-    except ValueError as error:
-        raise MalformedToken(str(error)) from error
-
-
 def _json_object(data: bytes) -> dict[str, Any]:
-    try:
-        value = strictjson.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise MalformedToken("not strict JSON") from error
+    value = strictjson.loads(data)
     if not isinstance(value, dict):
         raise MalformedToken("not an object")
     return value
