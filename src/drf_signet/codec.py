@@ -48,10 +48,12 @@ class Codec:
         self._by_kid = {key.kid: (key,) for key in self._keys if key.kid is not None}
         self._without_kid = self._keys if len(self._keys) == 1 else _kidless(self._keys)
         # The headers we write ourselves are recognised by their text, without parsing.
+        headers = [self._header_segment(key) for key in self._keys]
         self._known = {
-            self._header_segment(key): tuple(k for k in self._for(key.kid) if k.name == key.name)
-            for key in self._keys
+            header: tuple(k for k in self._for(key.kid) if k.name == key.name)
+            for header, key in zip(headers, self._keys, strict=True)
         }
+        self._header = headers[0]
 
     @property
     def can_sign(self) -> bool:
@@ -70,7 +72,7 @@ class Codec:
             raise UnusableKey("the first key only verifies: it is public, or not for signing")
         payload = strictjson.dumps(dict(claims))
         strictjson.loads(payload)  # what we would refuse to read is not signed either
-        signing_input = f"{self._header_segment(key)}.{strictjson.b64url_encode(payload)}"
+        signing_input = f"{self._header}.{strictjson.b64url_encode(payload)}"
         signature = key.algorithm.sign(signing_input.encode("ascii"), key.key)
         token = f"{signing_input}.{strictjson.b64url_encode(signature)}"
         if len(token) > MAX_TOKEN_LENGTH:
