@@ -1,0 +1,68 @@
+/** Calls of a protected view: one, twenty at once, and with a token that is over. */
+
+import { $, chip, el, onPress, toneOf } from './dom.js';
+
+export function showCalls(auth, log) {
+  const line = (entries) => el('span', 'line', ...entries.map(step));
+  const tell = (selector, entries, text) => $(selector).replaceChildren(line(entries), el('p', '', text));
+
+  onPress('#call', async () => {
+    const seen = await log.during(() => call(auth));
+    tell('#calls-out', seen, last(seen)?.status === 200 ? '“Hello, World!”' : 'No greeting this time.');
+  });
+  onPress('#calls', async () => {
+    await expire(auth);
+    const seen = await log.during(() => callTwentyTimes(auth));
+    const [asked, refreshes] = [seen.filter(isCall), seen.filter(isRefresh)];
+    const good = asked.filter(({ status }) => status === 200);
+    const dots = good.map(({ status }) => el('i', `dot ${toneOf(status)}`));
+    const counted = `${good.length} of 20 answered with 200, after ${asked.length - good.length} × 401 and `;
+    const text = el('p', '', counted, el('b', '', `${refreshes.length} refresh`), '.');
+    $('#calls-out').replaceChildren(el('span', 'dots', ...dots), text);
+  });
+  onPress('#expire', async () => {
+    await expire(auth);
+    const seen = await log.during(() => call(auth));
+    const all = last(seen)?.status === 200 && seen.some(isRefresh);
+    tell('#expire-out', seen, all ? 'You asked once, and got your answer.' : 'See the log.');
+  });
+}
+
+const isCall = ({ path }) => path === '/hello/';
+const isRefresh = ({ path }) => path === '/auth/refresh/';
+const last = (entries) => entries.at(-1);
+
+/** Show one request of a chain. */
+export function step({ path, status, ms }) {
+  const name = isRefresh({ path }) ? 'refresh' : 'call';
+  const shown = status ? chip(status) : chip('no answer', 'bad');
+  return el('span', 'step', el('small', '', name), shown, el('small', '', `${Math.round(ms)} ms`));
+}
+
+// #region calls
+/** Call the protected view. The client adds the token, and renews it where that is needed. */
+export async function call(auth) {
+  const answer = await auth.fetch('/hello/').catch((error) => error); // no answer is one too
+  return answer.status ?? 0;
+}
+
+const callTwentyTimes = (auth) => Promise.all(Array.from({ length: 20 }, () => call(auth)));
+// #endregion
+
+// #region expire
+/**
+ * Put a token that is really over into the client's hands, in this tab and in the others.
+ *
+ * It is handed over as tabs hand each other new tokens, which is no part of the client's interface.
+ * The client takes it for good, so that it is the server that finds out, with a 401.
+ */
+export async function expire(auth) {
+  const answer = await auth.fetch('/playground/expired/', { method: 'POST' });
+  const { access } = await answer.json();
+  const heard = new Promise((resolve) => setTimeout(resolve, 50));
+  const tabs = new BroadcastChannel(`drf-signet ${location.origin}/auth/`);
+  tabs.postMessage({ grant: { access, lifetime: 60_000, sentAt: Date.now() } });
+  await heard;
+  tabs.close();
+}
+// #endregion
