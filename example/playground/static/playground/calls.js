@@ -15,10 +15,11 @@ export function showCalls(auth, log) {
     const seen = await log.during(() => callTwentyTimes(auth));
     const [asked, refreshes] = [seen.filter(isCall), seen.filter(isRefresh)];
     const good = asked.filter(({ status }) => status === 200);
-    const dots = good.map(({ status }) => el('i', `dot ${toneOf(status)}`));
-    const counted = `${good.length} of 20 answered with 200, after ${asked.length - good.length} × 401 and `;
+    const refused = asked.filter(({ status }) => status === 401);
+    const counted = `${good.length} of 20 answered, after ${refused.length} refusals and `;
     const text = el('p', '', counted, el('b', '', `${refreshes.length} refresh`), '.');
-    $('#calls-out').replaceChildren(el('span', 'dots', ...dots), text);
+    const rows = [dots('calls', refused), dots('refresh', refreshes), dots('calls', good)];
+    $('#calls-out').replaceChildren(...rows, text);
   });
   onPress('#expire', async () => {
     await expire(auth);
@@ -31,6 +32,13 @@ export function showCalls(auth, log) {
 const isCall = ({ path }) => path === '/hello/';
 const isRefresh = ({ path }) => path === '/auth/refresh/';
 const last = (entries) => entries.at(-1);
+
+/** Show what became of several requests, a dot for each. */
+function dots(name, entries) {
+  const label = entries.length ? [chip(entries[0].status)] : [];
+  const all = entries.map(({ status }) => el('i', `dot ${toneOf(status)}`));
+  return el('span', 'dots', ...label, el('small', '', name), el('span', 'run', ...all));
+}
 
 /** Show one request of a chain. */
 export function step({ path, status, ms }) {

@@ -2,6 +2,8 @@
 
 import { $, el, onPress } from './dom.js';
 
+const SHOWN = 5;
+
 export function showDevices(auth, log) {
   const refresh = () => list(auth).then((sessions) => sessions && show(sessions, end));
 
@@ -36,7 +38,10 @@ function endOne(auth, id) {
 // #endregion
 
 function show(sessions, end) {
-  $('#devices').replaceChildren(...sessions.map((session) => row(session, end)));
+  const first = sessions.sort((one, other) => other.current - one.current).slice(0, SHOWN);
+  const more = sessions.length - first.length;
+  const rest = more ? [el('li', '', el('small', '', `and ${more} more`))] : [];
+  $('#devices').replaceChildren(...first.map((session) => row(session, end)), ...rest);
 }
 
 function row({ id, current, user_agent: agent, ip_address: address, refreshed_at: used }, end) {

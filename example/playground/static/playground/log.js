@@ -13,7 +13,7 @@ const WHAT = [
   [/^\/hello\/$/, 'a protected call'],
   [/^\/playground\/expired\/$/, 'demo: an old token'],
   [/^\/playground\/device\/$/, 'demo: another device'],
-  [/^\/playground\/theft\/$/, 'demo: the theft'],
+  [/^\/playground\/theft\/$/, 'demo: who holds what'],
   [/^\/playground\/thief\/$/, 'demo: the thief refreshes'],
 ];
 

@@ -36,8 +36,8 @@ async function logIn(form) {
 const REASONS = {
   logout: 'You are logged out.',
   expired: 'Your session is over: nobody used it for too long.',
-  ended: 'Your session was ended: from another device, by an administrator, or for safety.',
-  reused: 'Your session was ended for safety: its refresh token was used twice.',
+  ended: 'Your session was ended.',
+  reused: 'Your session was ended for safety.',
   user_inactive: 'This account is switched off.',
 };
 
@@ -65,12 +65,8 @@ function noteOf({ status, reason }) {
 async function sayWhy(reason) {
   $('#why').textContent = reason ? (REASONS[reason] ?? `You are out: ${reason}.`) : '';
   if (reason !== 'ended' && reason !== 'reused') return;
-  const theft = await aftermath();
-  if (!theft || auth.state.status !== 'out') return;
-  const thief = theft.call ? `, and its access token is worth ${theft.call}` : '';
-  $('#why').textContent =
-    'Your session was ended: its refresh token was used twice, so one of the two was a thief. ' +
-    `You are out, and so is the thief${thief}. Log in again; the thief cannot.`;
+  const story = await aftermath();
+  if (story && auth.state.status === 'out') $('#why').append(...story);
 }
 
 /** Whoever was on what has just disappeared goes on at the start of what there is now. */

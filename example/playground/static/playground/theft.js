@@ -1,33 +1,43 @@
 /** The theft: who holds which generation of the refresh token, and what becomes of whom. */
 
 import { call } from './calls.js';
-import { $, chip, clock, onPress, toneOf } from './dom.js';
+import { $, chip, clock, el, onPress } from './dom.js';
 
 const HEADERS = { 'Content-Type': 'application/json', 'X-Requested-With': 'playground' };
+
+const TOLD = {
+  nothing: 'Nothing is stolen yet.',
+  stolen: 'The thief has a copy of your cookie. Now one of you refreshes first.',
+  renewed: 'You have the successor. What the thief has is a retry for as long as the grace lasts, then a theft.',
+  retry: 'In the grace: it could be your own retry, so the thief is handed the same successor.',
+  first:
+    'The thief was first, and you hold the older token now. Refresh: in the grace you get the same ' +
+    'successor, later the session ends.',
+};
 
 export function showTheft(auth, grace) {
   let until = 0;
 
-  function show(report, story) {
+  /** Show how things stand. Both make a call, to find out what they are worth. */
+  async function show(report, story) {
     until = performance.now() + 1_000 * (report.grace ?? 0);
-    $('#theft').dataset.stolen = report.stolen;
+    $('#replay').disabled = !report.stolen;
     $('#yours').textContent = report.yours ?? '–';
     $('#thiefs').textContent = report.thief ?? '–';
-    standing('#you-are', auth.state.status === 'in' ? 200 : 401);
-    standing('#thief-is', report.call ?? null);
-    if (story) $('#theft-out').textContent = story;
+    $('#thief-is').replaceChildren(report.call ? chip(report.call) : '–');
+    $('#theft-out').textContent = story;
+    if (report.stolen) $('#you-are').replaceChildren(chip(await call(auth)));
   }
 
   onPress('#steal', async () => show(await steal(), TOLD.stolen));
-  onPress('#replay', async () => {
-    const before = await theft('theft', 'GET');
-    const report = await replay();
-    show(report, storyOf(before, report));
-    await call(auth); // how does the victim stand?
-  });
   onPress('#renew', async () => {
     await renew(auth);
-    if (auth.state.status === 'in') show(await theft('theft', 'GET'), TOLD.renewed);
+    if (auth.state.status === 'in') await show(await standing(), TOLD.renewed);
+  });
+  onPress('#replay', async () => {
+    const before = await standing();
+    const after = await replay();
+    await show(after, after.generation === before.generation ? TOLD.retry : TOLD.first);
   });
 
   setInterval(() => {
@@ -35,31 +45,12 @@ export function showTheft(auth, grace) {
     $('#grace-left').textContent = left > 0 ? clock(left) : 'over';
     $('#grace-bar').value = Math.max(0, left / grace);
   }, 250);
-  auth.subscribe(({ status, claims }) => {
+
+  auth.subscribe(async ({ status, claims }) => {
     const known = $('#theft').dataset.sid === claims?.sid;
     $('#theft').dataset.sid = claims?.sid ?? '';
-    if (status === 'in' && !known) theft('theft', 'GET').then((report) => show(report, TOLD.nothing));
+    if (status === 'in' && !known) await show(await standing(), TOLD.nothing);
   });
-}
-
-const TOLD = {
-  nothing: 'Nothing is stolen yet.',
-  stolen: 'The thief has a copy of your cookie. Now one of you refreshes first.',
-  renewed: 'You have the successor. A token from before is a retry for as long as the grace lasts.',
-  retry: 'In the grace: this could be your own retry, so the thief is handed the same successor.',
-  first: 'The thief was first, and you hold the older token now. Refresh: in the grace you get the same successor, later the session ends.',
-  ended: 'The session is over, for both of you.',
-};
-
-function storyOf(before, { told, generation, ended }) {
-  if (ended) return TOLD.ended;
-  if (told.status !== 200) return `The thief gets ${told.status}.`;
-  return generation === before.generation ? TOLD.retry : TOLD.first;
-}
-
-function standing(selector, status) {
-  const text = status === null ? 'has no token yet' : status;
-  $(selector).replaceChildren(status === null ? chip(text, '') : chip(text, toneOf(status)));
 }
 
 // #region theft
@@ -70,11 +61,23 @@ async function theft(what, method) {
 
 const steal = () => theft('theft', 'POST'); // the server copies your refresh cookie
 const replay = () => theft('thief', 'POST'); // and refreshes with it, as somebody else
-const renew = async (auth) => auth.token({ rejected: await auth.token() }).catch(() => null); // as you
+const standing = () => theft('theft', 'GET');
+
+/** Refresh as oneself: ask for another token than the one at hand. */
+const renew = async (auth) => auth.token({ rejected: await auth.token() }).catch(() => null);
 // #endregion
 
-/** Return what the server knows of a theft, once the session is over; null if it was none. */
+/** Say what became of whom, once a session is over by theft; of any other end, nothing. */
 export async function aftermath() {
-  const report = await theft('theft', 'GET');
-  return report.stolen && report.ended === 'reuse' ? report : null;
+  const report = await standing();
+  if (!report.stolen || report.ended !== 'reuse') return null;
+  const { told, call: worth } = report;
+  return [
+    el('p', '', 'A refresh token was used twice, so one of the two was a thief. The session is over, for both:'),
+    el('p', 'fate', el('b', '', 'You'), ' are logged out, and can log in again.'),
+    el('p', 'fate', el('b', '', 'The thief'), ' is out too. Its last refresh: ', outcome(told?.status),
+      ', its last call: ', outcome(worth), '.'),
+  ];
 }
+
+const outcome = (status) => chip(status ?? 'none', status ? 'bad' : '');

@@ -20,6 +20,7 @@ function show(token) {
   $('#token-text').replaceChildren(coloured[0], '.', coloured[1], '.', coloured[2]);
   $('#token-header').textContent = JSON.stringify(decoded(parts[0]), null, 2);
   $('#token-payload').textContent = JSON.stringify(decoded(parts[1]), null, 2);
+  $('#token-says').textContent = saying(decoded(parts[1]));
   $('#token-signature').textContent = `${parts[2].length} characters, which only the server can make`;
 }
 
@@ -27,6 +28,9 @@ function decoded(part) {
   const binary = atob(part.replaceAll('-', '+').replaceAll('_', '/'));
   return JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0))));
 }
+
+const saying = ({ user_id: user, iat, exp }) => `User ${user}, from ${time(iat)} to ${time(exp)}`;
+const time = (seconds) => new Date(seconds * 1_000).toLocaleTimeString('en-GB');
 
 function countDown({ claims, expiresAt }) {
   if (!claims) return;

@@ -12,7 +12,7 @@ export function showWeather(auth, log, wire) {
       if (radio.value === 'offline') dispatchEvent(new Event('offline'));
       else if (before === 'offline') dispatchEvent(new Event('online'));
       log.note(`the weather is ${radio.value} now`);
-      document.documentElement.dataset.weather = radio.value;
+      $('#weather-now').textContent = radio.value === 'fair' ? '' : radio.value;
     });
   }
   onPress('#weather-call', async () => {
