@@ -1,4 +1,4 @@
-"""The page, and what makes a token old and a second device, so that nobody has to wait or search."""
+"""The page; an old token and a second device, so that nobody has to wait or to search for one."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 #: The header by which the page says what weather it wants, and for how long "slow" is.
 HEADER = "X-Weather"
-SECONDS = 1.5
+SECONDS = 1.0
 
 Handler = Callable[[HttpRequest], HttpResponse]
 

@@ -65,7 +65,8 @@ const callTwentyTimes = (auth) => Promise.all(Array.from({ length: 20 }, () => c
  * The client takes it for good, so that it is the server that finds out, with a 401.
  */
 export async function expire(auth) {
-  const answer = await auth.fetch('/playground/expired/', { method: 'POST' });
+  const answer = await auth.fetch('/playground/expired/', { method: 'POST' }).catch(() => null);
+  if (!answer?.ok) return; // then the one at hand is over already, and can't be renewed now
   const { access } = await answer.json();
   const heard = new Promise((resolve) => setTimeout(resolve, 50));
   const tabs = new BroadcastChannel(`drf-signet ${location.origin}/auth/`);

@@ -14,7 +14,7 @@ import { showWeather } from './weather.js';
 import { createWire } from './wire.js';
 
 const root = document.documentElement;
-const log = createLog($('#log'));
+const log = createLog($('#events'));
 const wire = createWire(log.request);
 globalThis.fetch = wire.fetch; // before the client sends anything
 

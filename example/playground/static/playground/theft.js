@@ -26,9 +26,17 @@ export function showTheft(auth, grace) {
     $('#thiefs').textContent = report.thief ?? '–';
     $('#thief-is').replaceChildren(report.call ? chip(report.call) : '–');
     $('#theft-out').textContent = story;
+    countDown();
     if (report.stolen) $('#you-are').replaceChildren(chip(await call(auth)));
   }
 
+  function countDown() {
+    const left = (until - performance.now()) / 1_000;
+    $('#grace-left').textContent = left > 0 ? clock(left) : 'over';
+    $('#grace-bar').value = Math.max(0, left / (grace || 1));
+  }
+
+  setInterval(countDown, 250);
   onPress('#steal', async () => show(await steal(), TOLD.stolen));
   onPress('#renew', async () => {
     await renew(auth);
@@ -39,12 +47,6 @@ export function showTheft(auth, grace) {
     const after = await replay();
     await show(after, after.generation === before.generation ? TOLD.retry : TOLD.first);
   });
-
-  setInterval(() => {
-    const left = (until - performance.now()) / 1_000;
-    $('#grace-left').textContent = left > 0 ? clock(left) : 'over';
-    $('#grace-bar').value = Math.max(0, left / grace);
-  }, 250);
 
   auth.subscribe(async ({ status, claims }) => {
     const known = $('#theft').dataset.sid === claims?.sid;

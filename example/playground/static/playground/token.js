@@ -5,8 +5,9 @@ import { $, clock, el } from './dom.js';
 const PARTS = ['header', 'payload', 'signature'];
 
 export function showToken(auth) {
-  auth.subscribe(async ({ status }) => {
-    if (status !== 'in') return $('#token-text').replaceChildren();
+  auth.subscribe(async (state) => {
+    countDown(state);
+    if (state.status !== 'in') return $('#token-text').replaceChildren();
     const token = await auth.token().catch(() => null);
     if (token && auth.state.status === 'in') show(token);
   });

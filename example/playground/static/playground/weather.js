@@ -18,7 +18,8 @@ export function showWeather(auth, log, wire) {
   onPress('#weather-call', async () => {
     await expire(auth);
     const seen = await log.during(() => call(auth));
-    const still = auth.state.status === 'in' ? 'You are still logged in.' : 'You are logged out.';
+    const waits = seen.length ? '' : 'The client waits a little before it asks again. ';
+    const still = `${waits}You are ${auth.state.status === 'in' ? 'still logged in' : 'logged out'}.`;
     $('#weather-out').replaceChildren(el('span', 'line', ...seen.map(step)), el('p', '', still));
   });
 }
