@@ -153,6 +153,7 @@ def test_a_second_tab_is_logged_in_and_its_logout_reaches_the_first(visit: Visit
     visitor.watch(second)
     second.locator("[data-status=in]").wait_for()
     says(page, "#tabs-count", "2 tabs")
+    says(page, "#log", "handed over between tabs: an access token")
     press(second, "Log out")
     says(page, "#why", "You are logged out.")
     second.close()

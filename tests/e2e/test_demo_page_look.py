@@ -158,6 +158,13 @@ def test_the_lines_behind_each_card_are_those_that_run(visit: Visit) -> None:
         assert not shown or "\n".join(lines) in running
 
 
+def test_the_files_of_the_page_are_as_short_as_modules() -> None:
+    files = [path for path in PLAYGROUND.rglob("*.*") if path.suffix in {".js", ".css", ".html"}]
+    lines = {path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
+    assert len(lines) > 20
+    assert {name: number for name, number in lines.items() if number > 300} == {}
+
+
 def test_the_log_tells_of_each_request_and_is_read_aloud(visit: Visit) -> None:
     page = visit().log_in()
     log = page.get_by_role("log", name="Event log")

@@ -12,14 +12,7 @@ export function showCalls(auth, log) {
   });
   onPress('#calls', async () => {
     await expire(auth);
-    const seen = await log.during(() => callTwentyTimes(auth));
-    const [asked, refreshes] = [seen.filter(isCall), seen.filter(isRefresh)];
-    const good = asked.filter(({ status }) => status === 200);
-    const refused = asked.filter(({ status }) => status === 401);
-    const counted = `${good.length} of 20 answered, after ${refused.length} refusals and `;
-    const text = el('p', '', counted, el('b', '', `${refreshes.length} refresh`), '.');
-    const rows = [dots('calls', refused), dots('refresh', refreshes), dots('calls', good)];
-    $('#calls-out').replaceChildren(...rows, text);
+    $('#calls-out').replaceChildren(...summary(await log.during(() => callTwentyTimes(auth))));
   });
   onPress('#expire', async () => {
     await expire(auth);
@@ -33,18 +26,33 @@ const isCall = ({ path }) => path === '/hello/';
 const isRefresh = ({ path }) => path === '/auth/refresh/';
 const last = (entries) => entries.at(-1);
 
-/** Show what became of several requests, a dot for each. */
-function dots(name, entries) {
-  const label = entries.length ? [chip(entries[0].status)] : [];
-  const all = entries.map(({ status }) => el('i', `dot ${toneOf(status)}`));
-  return el('span', 'dots', ...label, el('small', '', name), el('span', 'run', ...all));
+/** Sum up many requests: a row of dots for each thing that became of them. */
+function summary(entries) {
+  const refreshes = entries.filter(isRefresh);
+  const calls = (fits) => entries.filter((entry) => isCall(entry) && fits(entry.status));
+  const rows = {
+    refusals: calls((status) => status === 401),
+    refresh: refreshes,
+    answers: calls((status) => status === 200),
+    others: calls((status) => status !== 401 && status !== 200),
+  };
+  const counted = `${rows.answers.length} of 20 answered, after ${rows.refusals.length} refusals and `;
+  const renewed = el('b', '', refreshes.length === 1 ? '1 refresh' : `${refreshes.length} refreshes`);
+  const shown = Object.entries(rows).filter(([, some]) => some.length);
+  return [...shown.map(dots), el('p', '', counted, renewed, '.')];
 }
+
+function dots([name, entries]) {
+  const all = entries.map(({ status }) => el('i', `dot ${toneOf(status)}`));
+  return el('span', 'dots', statusOf(entries[0].status), el('small', '', name), el('span', 'run', ...all));
+}
+
+const statusOf = (status) => (status ? chip(status) : chip('no answer', 'bad'));
 
 /** Show one request of a chain. */
 export function step({ path, status, ms }) {
   const name = isRefresh({ path }) ? 'refresh' : 'call';
-  const shown = status ? chip(status) : chip('no answer', 'bad');
-  return el('span', 'step', el('small', '', name), shown, el('small', '', `${Math.round(ms)} ms`));
+  return el('span', 'step', el('small', '', name), statusOf(status), el('small', '', `${Math.round(ms)} ms`));
 }
 
 // #region calls

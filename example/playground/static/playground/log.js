@@ -39,18 +39,23 @@ export function createLog(list) {
   const took = (ms) => el('span', 'ms', `${Math.round(ms)} ms`);
   const note = (text) => write(el('span', 'note', text));
 
+  /** Call a function with each request; returns how to end it. */
+  function listen(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
   async function during(work) {
     const seen = [];
-    const listener = (entry) => seen.push(entry);
-    listeners.add(listener);
+    const end = listen((entry) => seen.push(entry));
     try {
       await work();
     } finally {
-      listeners.delete(listener);
+      end();
     }
     return seen;
   }
 
   const clear = () => list.replaceChildren();
-  return { request, note, during, clear };
+  return { request, note, listen, during, clear };
 }

@@ -3,6 +3,21 @@
 import { $ } from './dom.js';
 
 // #region tabs
+/** Note each token that this tab has not asked for: another one has, and has passed it on. */
+export function noteNews(auth, log) {
+  let asked = 0;
+  let known;
+  log.listen(({ path, status }) => {
+    if (/^\/auth\/(login|refresh)\/$/.test(path) && status === 200) asked += 1;
+  });
+  auth.subscribe(({ claims }) => {
+    if (!claims || claims.jti === known) return;
+    if (asked === 0) log.note('handed over between tabs: an access token');
+    known = claims.jti;
+    asked = 0;
+  });
+}
+
 export function countTabs() {
   const channel = new BroadcastChannel('playground tabs');
   const me = String(Math.random());
