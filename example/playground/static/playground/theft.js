@@ -13,7 +13,10 @@ const TOLD = {
   first:
     'The thief was first, and you hold the older token now. Refresh: in the grace you get the same ' +
     'successor, later the session ends.',
+  ended: 'After the grace: a theft. The session is over, for both of you.',
 };
+
+const thievery = (before, after) => (after.generation === before.generation ? TOLD.retry : TOLD.first);
 
 export function showTheft(auth, grace) {
   let until = 0;
@@ -45,7 +48,9 @@ export function showTheft(auth, grace) {
   onPress('#replay', async () => {
     const before = await standing();
     const after = await replay();
-    await show(after, after.generation === before.generation ? TOLD.retry : TOLD.first);
+    await show(after, after.ended ? TOLD.ended : thievery(before, after));
+    // Of a session that has ended another process hears within a second; a refresh looks it up.
+    if (after.ended && auth.state.status === 'in') await renew(auth);
   });
 
   auth.subscribe(async ({ status, claims }) => {
