@@ -232,8 +232,8 @@ def picture(page: Page, name: str, directory: Path) -> bytes:
 
 
 LOOKS: dict[str, dict[str, Any]] = {
-    "desktop": {"viewport": {"width": 1440, "height": 1200}},
-    "dark": {"viewport": {"width": 1440, "height": 1200}, "color_scheme": "dark"},
+    "desktop": {"viewport": {"width": 1280, "height": 1180}},
+    "dark": {"viewport": {"width": 1280, "height": 1180}, "color_scheme": "dark"},
     "phone": {"viewport": PHONE, "device_scale_factor": 2},
 }
 
