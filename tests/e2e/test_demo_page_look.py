@@ -113,6 +113,17 @@ def test_a_keyboard_is_enough_and_the_focus_is_always_seen(visit: Visit) -> None
     assert visitor.complaints() == []
 
 
+def test_a_refresh_leaves_the_reader_where_the_page_is_scrolled_to(visit: Visit) -> None:
+    page = visit().log_in()
+    page.evaluate("document.activeElement.blur(); scrollTo(0, 700)")
+    token = page.locator("#token-payload").inner_text()
+    page.locator("#renew").evaluate("(button) => button.click()")  # without going there
+    page.wait_for_function(
+        "(old) => document.querySelector('#token-payload').textContent !== old", arg=token
+    )
+    assert page.evaluate("[document.activeElement.tagName, scrollY]") == ["BODY", 700]
+
+
 VIOLATIONS = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
   [id, ...nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)])"""
 

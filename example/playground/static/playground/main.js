@@ -47,7 +47,7 @@ auth.subscribe((state) => {
   if (state.status === 'in') greet(state);
   if (before !== state.status) log.note(noteOf(state));
   if (state.status === 'out') sayWhy(state.reason);
-  if (before === 'in' || before === 'out') keepFocus();
+  if (before !== state.status && before !== 'loading') keepFocus();
 });
 
 function greet({ claims }) {
