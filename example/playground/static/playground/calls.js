@@ -1,6 +1,7 @@
 /** Calls of a protected view: one, twenty at once, and with a token that is over. */
 
 import { $, chip, el, onPress, toneOf } from './dom.js';
+import { decoded } from './token.js';
 
 export function showCalls(auth, log) {
   const line = (entries) => el('span', 'line', ...entries.map(step));
@@ -76,10 +77,19 @@ export async function expire(auth) {
   const answer = await auth.fetch('/playground/expired/', { method: 'POST' }).catch(() => null);
   if (!answer?.ok) return; // then the one at hand is over already, and can't be renewed now
   const { access } = await answer.json();
-  const heard = new Promise((resolve) => setTimeout(resolve, 50));
+  const { jti } = decoded(access.split('.')[1]);
   const tabs = new BroadcastChannel(`drf-signet ${location.origin}/auth/`);
   tabs.postMessage({ grant: { access, lifetime: 60_000, sentAt: Date.now() } });
-  await heard;
+  await taken(auth, jti);
   tabs.close();
+}
+
+/** Wait until the client has a certain token, or none. */
+async function taken(auth, jti) {
+  let end;
+  await new Promise((resolve) => {
+    end = auth.subscribe(({ claims }) => (!claims || claims.jti === jti) && resolve());
+  });
+  end();
 }
 // #endregion

@@ -25,7 +25,7 @@ function show(token) {
   $('#token-signature').textContent = `${parts[2].length} characters, which only the server can make`;
 }
 
-function decoded(part) {
+export function decoded(part) {
   const binary = atob(part.replaceAll('-', '+').replaceAll('_', '/'));
   return JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0))));
 }
