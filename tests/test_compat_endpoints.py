@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.admin import site
 from django.core.management import call_command
+from django.db import IntegrityError
 from django.test import RequestFactory
 from rest_framework.test import APIRequestFactory
 
@@ -94,6 +95,40 @@ class TestLogin:
         client.post("/api/token/", CREDENTIALS)
         user.refresh_from_db()
         assert user.last_login is not None
+
+    @pytest.mark.parametrize(
+        ("simple_jwt", "status"), [({}, 200), ({"UPDATE_LAST_LOGIN": True}, 401)]
+    )
+    @pytest.mark.parametrize("path", ["/api/token/", "/api/sliding/"])
+    @pytest.mark.django_db(transaction=True)
+    def test_a_user_who_is_deleted_during_a_login_is_no_error_of_ours(
+        self, client, alias, user, settings, path, simple_jwt, status
+    ):
+        settings.AUTHENTICATION_BACKENDS = ["tests.test_flows.Deleting"]
+        settings.SIMPLE_JWT = simple_jwt
+        answer = client.post(path, CREDENTIALS)
+        assert answer.status_code == status
+        rows = list(alias.OutstandingToken.objects.all())
+        assert [row.user for row in rows] == [None] * Session.objects.count()
+        for token in answer.json().values() if status == 200 else ():
+            assert hello(client, token)[0] == refresh(client, token).status_code == 401
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_database_that_fails_during_a_login_is_no_refusal(
+        self, client, alias, user, settings, monkeypatch
+    ):
+        def fail(*args: Any, **kwargs: Any) -> None:
+            raise IntegrityError("out of order")
+
+        settings.SIMPLE_JWT = {"UPDATE_LAST_LOGIN": True}
+        for owner, name in (
+            (type(user), "save"),
+            (type(alias.OutstandingToken.objects.all()), "create"),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, fail)
+                with pytest.raises(IntegrityError, match="out of order"):
+                    client.post("/api/token/", CREDENTIALS)
 
     def test_a_serializer_whose_token_is_another_s_works(self, user):
         class Mine(serializers.TokenObtainSerializer):
