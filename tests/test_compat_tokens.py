@@ -413,6 +413,22 @@ class TestTokensOfOld:
         with pytest.raises(TokenError, match="blacklisted"):
             RefreshToken(text)
 
+    @pytest.mark.parametrize("leave", ["delete", "deactivate"])
+    def test_one_whose_user_left_is_refused_by_the_error_that_code_expects(
+        self, user, adopting, leave
+    ):
+        held = RefreshToken(text := token_of_old(user))
+        access = held.access_token
+        if leave == "delete":
+            user.delete()
+        else:
+            type(user).objects.update(is_active=False)
+        for use in (lambda: RefreshToken(text), lambda: str(held), lambda: str(access)):
+            with pytest.raises(TokenError, match="blacklisted"):
+                use()
+        assert held.blacklist() == (None, False)
+        assert Session.objects.count() == 0
+
     def test_one_whose_user_nobody_could_name_is_invalid(self, user, adopting):
         text = token_of_old(user, user_id="abc")
         with pytest.raises(TokenError, match="invalid"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -23,18 +24,23 @@ from drf_signet import (
     rotation,
     runtime,
     sessions,
+    users,
 )
 from drf_signet.claims import ACCESS, REFRESH, Claims
 from drf_signet.database import retried
-from drf_signet.errors import SignetError
+from drf_signet.errors import SessionEnded, SignetError, UserInactive
 from drf_signet.models import Session, Transport
 from drf_signet.revocation import MARGIN, DatabaseSource
 
+from . import wire
 from .exceptions import EndedError, TokenError
 from .settings import api_settings
 
 SLIDING = "sliding"
 _OURS = (ACCESS, REFRESH, SLIDING)  # a tuple: a claim may be of a type that has no hash
+
+#: Why a token of old becomes no session: it is on the blacklist, or its user is not let in.
+_NOT_ADOPTED = (SessionEnded, UserInactive)
 
 
 class Login:
@@ -89,7 +95,7 @@ class Login:
         """Write what is not written yet, so that a token may be signed that lives until then.
 
         Raises:
-            TokenError: the login was ended before it began.
+            TokenError: the login was ended before it began, or its user may not authenticate.
             Busy: the database kept refusing.
         """
         if self._over:
@@ -98,7 +104,10 @@ class Login:
         if self.session is not None and self._write is not None and until > self._end:
             self.session.expires_at, self._end = end, until
         if self._write is not None:
-            self._write()
+            try:
+                self._write()
+            except _NOT_ADOPTED as error:
+                raise TokenError(_("Token is blacklisted")) from error
             self._write = None
         if until > self._end:
             shorter = sessions.written().filter(pk=self.session_id, expires_at__lt=end)
@@ -108,7 +117,8 @@ class Login:
     def end(self) -> None:
         """End the session; safe to repeat. One that was not written yet never will be."""
         if self._write is not None and self.session is None:
-            self._write()  # adopted first, since without a row it could be adopted once more
+            with suppress(*_NOT_ADOPTED):  # first, since without a row it could be adopted later
+                self._write()
         elif self._write is not None:
             self._over = True
             return
@@ -189,8 +199,11 @@ def _is_refreshable(payload: Mapping[str, Any]) -> bool:
         login = Login.of(payload)
         if blacklist.holds(str(payload.get("jti"))):
             return False
-        if login is None or not sessions.written().filter(pk=login.session_id).exists():
+        if login is None:
             return True
+        if not sessions.written().filter(pk=login.session_id).exists():
+            user = wire.user_named_in(payload)
+            return user is not None and users.may_authenticate(user)
     elif payload.get("token_type") == REFRESH and "gen" not in payload:  # it can only end it
         return sessions.written().filter(pk=_session_id(payload), end_reason="").exists()
     presented = flows.present(_believed(payload), now=runtime.now(), rotates=rotates())
