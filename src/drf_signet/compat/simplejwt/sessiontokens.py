@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from django.contrib.auth import get_user_model
 from django.utils.translation import gettext_lazy as _
 
-from drf_signet import runtime, sessions
+from drf_signet import adoption, runtime, sessions
 from drf_signet.claims import REFRESH
 from drf_signet.models import Session
 
@@ -156,8 +156,9 @@ class BlacklistMixin(SessionMixin):
 
     @property
     def _row_id(self) -> str:
-        if self._login is None or "sid" not in self.payload:
-            return str(self.payload.get("jti"))
+        jti = str(self.payload.get("jti"))
+        if self._login is None or adoption.session_id_of(jti) == self._login.session_id:
+            return jti
         return self._login.session_id.hex
 
     def _outstand(self) -> tuple[Any, bool] | None:
@@ -250,7 +251,7 @@ class RefreshMixin(BlacklistMixin):
         token.set_iat()
         token.set_exp()
         token.payload["exp"] = min(token.payload["exp"], int(end))
-        token.payload |= {"gen": generation, "jti": session.pk.hex}
+        token.payload |= {"gen": generation, "jti": token._row_id}
         return token
 
 
