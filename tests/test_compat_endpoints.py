@@ -20,6 +20,7 @@ from drf_signet.compat.simplejwt.authentication import (
     JWTAuthentication,
     JWTStatelessUserAuthentication,
 )
+from drf_signet.compat.simplejwt.backends import TokenBackend
 from drf_signet.compat.simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken, SlidingToken
 from drf_signet.compat.simplejwt.utils import get_md5_hash_password
@@ -223,6 +224,74 @@ class TestRefresh:
     def test_a_forged_token_costs_no_statement(self, client, pair, django_assert_num_queries):
         with django_assert_num_queries(0):
             assert refresh(client, pair["refresh"][:-8] + "AAAAAAAA").status_code == 401
+
+
+class MobileAccess(AccessToken):
+    token_type = "mobile access"
+
+
+class MobileToken(RefreshToken):
+    token_type = "mobile"
+    lifetime = timedelta(days=30)
+    access_token_class = MobileAccess
+
+
+class MobileSerializer(serializers.TokenRefreshSerializer):
+    token_class = MobileToken
+
+
+class TestATypeOfOnesOwn:
+    @pytest.fixture(autouse=True)
+    def _settings(self, alias: Any, settings: Any) -> None:
+        settings.SIMPLE_JWT = {
+            **ROTATING,
+            "TOKEN_REFRESH_SERIALIZER": f"{__name__}.MobileSerializer",
+            "AUTH_TOKEN_CLASSES": [f"{__name__}.MobileAccess"],
+        }
+        settings.SIGNET = {"ROTATION_GRACE_PERIOD": timedelta(0)}
+
+    def test_it_is_refreshed_and_replays_are_noticed(self, client, user):
+        token = MobileToken.for_user(user)
+        token["role"] = "editor"
+        answer = refresh(client, token).json()
+        successor = MobileToken(answer["refresh"])
+        assert (successor["gen"], successor["token_type"], successor["role"]) == (
+            1,
+            "mobile",
+            "editor",
+        )
+        assert hello(client, answer["access"])[0] == 200
+        assert hello(client, AccessToken.for_user(user))[0] == 401
+        assert body(refresh(client, token)) == BLACKLISTED
+        assert body(refresh(client, successor)) == BLACKLISTED
+
+    def test_tokens_of_other_types_are_refused(self, client, user, alias):
+        token = MobileToken.for_user(user)
+        others = [RefreshToken.for_user(user), token.access_token, SlidingToken.for_user(user)]
+        assert [refresh(client, one).status_code for one in others] == [401] * 3
+        row = alias.OutstandingToken.objects.get(jti=token["jti"])
+        assert refresh(client, row.token).status_code == 401
+        native = client.post("/native/refresh/", {"refresh": str(token)})
+        assert native.status_code == 401
+
+    def test_one_of_old_becomes_a_session_and_ends_as_one(self, client, user, settings):
+        old = token_of_old(user, token_type="mobile")
+        assert refresh(client, old).status_code == 401
+        until = datetime.fromtimestamp(runtime.now() + 3600, UTC)
+        settings.SIGNET = {"ADOPT_TOKENS_UNTIL": until}
+        assert refresh(client, old).status_code == 200
+        MobileToken(old).blacklist()
+        assert Session.objects.get().end_reason == "logout"
+        assert body(refresh(client, old)) == BLACKLISTED
+
+    def test_one_with_keys_of_its_own_is_refused(self, client, user, settings):
+        class Foreign(MobileToken):
+            _token_backend = TokenBackend("HS256", "another key, of 32 bytes or more: 0123456789")
+
+        serializer = type("Mine", (MobileSerializer,), {"token_class": Foreign})
+        view = views.TokenRefreshView.as_view(serializer_class=serializer)
+        request = APIRequestFactory().post("/", {"refresh": str(Foreign.for_user(user))})
+        assert view(request).status_code == 401
 
 
 class TestTokensOfOld:

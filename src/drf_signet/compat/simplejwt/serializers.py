@@ -142,11 +142,11 @@ class TokenRefreshSerializer(_Serializer):
         """
         request = self.context.get("request")
         plain = getattr(request, "_request", request)
-        refresh = self.token_class.unasked(attrs["refresh"])
+        token = self.token_class.unasked(attrs["refresh"])
         no_account = AuthenticationFailed(
             self.error_messages["no_active_account"], "no_active_account"
         )
-        return refreshing.refresh(refresh, attrs["refresh"], plain, no_account)
+        return refreshing.refresh(token, plain, no_account)
 
 
 class TokenRefreshSlidingSerializer(_Serializer):

@@ -36,7 +36,12 @@ class SessionMixin(_Base):
     def _read(self, token: str | bytes, verify: bool) -> None:
         super()._read(token, verify)
         if self.verified and self.get_token_backend() is state.token_backend:
-            self._login = Login.of(self.payload)
+            self._login = Login.of(self.as_ours)
+
+    @property
+    def as_ours(self) -> dict[str, Any]:
+        """The claims, with the type by which this package itself knows such a token."""
+        return self.payload
 
     def _log_in(self, user: Any) -> None:
         if not isinstance(user, get_user_model()):
@@ -123,7 +128,7 @@ class BlacklistMixin(SessionMixin):
             TokenError: its session is over, or a later token has taken its place.
         """
         if self._asks:
-            logins.check_refreshable(self.payload)
+            logins.check_refreshable(self.as_ours)
 
     def blacklist(self) -> tuple[Any, bool]:
         """End the session, and with it every token of it; safe to repeat.
@@ -188,7 +193,8 @@ class BlacklistMixin(SessionMixin):
         except TokenBackendError as error:
             raise TokenError(_("Token is invalid")) from error
         # From here on only what is signed counts, and not what was assigned since.
-        self.payload, self._login = payload, Login.of(payload)
+        self.payload = payload
+        self._login = Login.of(self.as_ours)
 
 
 class RefreshMixin(BlacklistMixin):
@@ -199,6 +205,11 @@ class RefreshMixin(BlacklistMixin):
     access_token_class: ClassVar[Any] = None
     #: Whether an access token was made from it: then to blacklist it may be a rotation by hand.
     _passed_on = False
+
+    @property
+    def as_ours(self) -> dict[str, Any]:
+        """The claims, as those of a refresh token."""
+        return self.payload | {"token_type": REFRESH}
 
     def _tie(self, session: Any) -> None:
         super()._tie(session)
@@ -235,7 +246,7 @@ class RefreshMixin(BlacklistMixin):
         is the successor.
         """
         if self._passed_on and logins.rotates() and self.token is not None and self.verified:
-            self.payload["gen"] = logins.advance(self.payload)
+            self.payload["gen"] = logins.advance(self.as_ours)
             self.payload["sid"] = str(self.session_id)
             return None, True
         return super().blacklist()
