@@ -119,6 +119,7 @@ class Page:
         assert block.file is not None
         block.file.write(self.directory)
         name = block.file.path.removesuffix(".py").replace("/", ".")
+        sys.modules.pop(name, None)  # a page may show one file more than once
         self.modules[name] = module = importlib.import_module(name)
         if name.endswith(".urls"):
             self.overrides.enter_context(override_settings(ROOT_URLCONF=name))
