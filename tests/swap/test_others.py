@@ -189,10 +189,7 @@ def of_language(language: str, heading: str) -> list[Block]:
 def split(written: Iterable[Block]) -> tuple[list[Block], list[Block]]:
     """Return the files of before, and those that take their place meanwhile."""
     first: dict[str, Block] = {}
-    later = []
-    for block in written:
-        if first.setdefault(path_of(block), block) is not block:
-            later.append(block)
+    later = [block for block in written if first.setdefault(path_of(block), block) is not block]
     return list(first.values()), later
 
 
