@@ -677,6 +677,13 @@ def settings() -> Any:
 
 
 @scenario
+def defaults_of_settings() -> Any:
+    return {
+        name: repr(value) for name, value in api_settings.defaults.items() if name != "SIGNING_KEY"
+    }
+
+
+@scenario
 def patched_settings() -> Any:
     with mock.patch.object(api_settings, "USER_ID_CLAIM", "uid"):
         inside = names(AccessToken.for_user(vitor()))
