@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import IntegrityError
 
 from drf_signet import Session, end, runtime
@@ -103,6 +104,12 @@ class TestWriting:
         stateless = TokenUser(AccessToken.for_user(user))
         str(AccessToken.for_user(stateless))
         assert Session.objects.get().user == user
+
+    def test_a_row_of_another_model_is_not_taken_for_the_user_of_its_key(self, user):
+        group = Group.objects.create(pk=user.pk, name="editors")
+        for kind in (AccessToken, RefreshToken, SlidingToken):
+            with pytest.raises(TypeError, match="a session is of a User, not of <Group: editors>"):
+                kind.for_user(group)
 
     @pytest.mark.parametrize("named", ["4711", "abc", None])
     def test_a_user_who_is_not_there_gets_a_token_that_nobody_takes(self, db, named):

@@ -222,8 +222,11 @@ class TestSimpleJwt:
         assert {key: getattr(settings, key) for key in other} == other
 
     def test_a_bad_value_of_a_shared_setting_is_named(self) -> None:
-        with pytest.raises(ImproperlyConfigured, match="ACCESS_TOKEN_LIFETIME"):
+        with pytest.raises(ImproperlyConfigured, match=r"SIMPLE_JWT\['ACCESS_TOKEN_LIFETIME'\]"):
             conf.parse({}, {"ACCESS_TOKEN_LIFETIME": 300})
+
+    def test_no_leeway_is_none_at_all(self) -> None:
+        assert conf.parse({}, {"LEEWAY": None}).LEEWAY == 0
 
     def test_its_default_rule_and_an_empty_key_are_ours(self) -> None:
         assert conf.shared_values(self.OWN).keys() == SHARED_WITH_SIMPLE_JWT - {

@@ -14,7 +14,9 @@ from drf_signet import problems, runtime
 from drf_signet.errors import SignetError
 
 from .exceptions import AuthenticationFailed, EndedError, InvalidToken, TokenError
+from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .settings import api_settings
+from .tokens import Token  # noqa: F401 - as above
 from .utils import get_md5_hash_password
 
 

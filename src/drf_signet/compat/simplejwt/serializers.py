@@ -17,6 +17,7 @@ from drf_signet.serializers import PasswordField as _PasswordField
 
 from . import refreshing
 from .exceptions import EndedError
+from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .settings import api_settings
 from .tokens import RefreshToken, SlidingToken, Token, UntypedToken
 

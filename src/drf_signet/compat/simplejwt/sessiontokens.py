@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.auth import get_user_model
+from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
 from drf_signet import adoption, runtime, sessions
@@ -45,6 +46,7 @@ class SessionMixin(_Base):
 
     def _log_in(self, user: Any) -> None:
         if not isinstance(user, get_user_model()):
+            _demand_user(user)
             return  # a user without a row: looked up by the claim once the token is signed
         self._login = Login.new(user, self._new_session_id())
         self._tie(self._login.session)
@@ -264,6 +266,13 @@ class RefreshMixin(BlacklistMixin):
         token.payload["exp"] = min(token.payload["exp"], int(end))
         token.payload |= {"gen": generation, "jti": token._row_id}
         return token
+
+
+def _demand_user(user: Any) -> None:
+    """Refuse a row of another model: its key may be that of a user, to whom it would be taken."""
+    model = user._meta.concrete_model if isinstance(user, Model) else None
+    if model is not None and not issubclass(get_user_model(), model):
+        raise TypeError(f"a session is of a {get_user_model().__name__}, not of {user!r}")
 
 
 def _without(payload: Mapping[str, Any], name: str) -> dict[str, Any]:
