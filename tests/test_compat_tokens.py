@@ -74,6 +74,12 @@ class TestWriting:
             assert (claims.session_id, claims.generation) == (token.session_id, 0)
             assert claims["user_id"] == user.pk
 
+    def test_copies_that_were_made_before_are_of_one_session(self, user):
+        token = RefreshToken.for_user(user)
+        for one in (token, copy.copy(token), copy.deepcopy(token)):
+            assert RefreshToken(str(one)).session_id == token.session_id
+        assert Session.objects.count() == 1
+
     def test_a_write_that_fails_is_tried_again(self, user):
         token = RefreshToken.for_user(user)
         failing = mock.patch("drf_signet.sessions.open", side_effect=IntegrityError)

@@ -70,6 +70,10 @@ class Login:
         self._write = write
         self._over = False
 
+    def __deepcopy__(self, memo: object) -> Login:
+        """Return itself: it is one session, however often its tokens are copied."""
+        return self
+
     @classmethod
     def new(cls, user: Any, session_id: uuid.UUID) -> Login:
         """Draft a session; nothing is written."""
