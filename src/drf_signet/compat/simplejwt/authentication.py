@@ -10,14 +10,13 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import HTTP_HEADER_ENCODING, authentication
 from rest_framework.request import Request
 
-from drf_signet import problems, runtime
+from drf_signet import adoption, problems, runtime
 from drf_signet.errors import SignetError
 
 from .exceptions import AuthenticationFailed, EndedError, InvalidToken, TokenError
 from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .settings import api_settings
 from .tokens import Token  # noqa: F401 - as above
-from .utils import get_md5_hash_password
 
 
 def __getattr__(name: str) -> Any:
@@ -117,7 +116,9 @@ class JWTAuthentication(authentication.BaseAuthentication):
             raise AuthenticationFailed(_("User not found"), code="user_not_found")
         if api_settings.CHECK_USER_IS_ACTIVE and not user.is_active:
             raise AuthenticationFailed(_("User is inactive"), code="user_inactive")
-        if "sid" not in validated_token and not is_of_todays_password(validated_token, user):
+        if "sid" not in validated_token and not adoption.is_of_todays_password(
+            validated_token, user
+        ):
             text = _("The user's password has been changed.")
             raise AuthenticationFailed(text, code="password_changed")
         return user
@@ -165,14 +166,6 @@ def user_id_of(token: Any) -> Any:
     if not getattr(token, "verified", True) or api_settings.USER_ID_CLAIM not in token:
         raise InvalidToken(_no_user())
     return token[api_settings.USER_ID_CLAIM]
-
-
-def is_of_todays_password(token: Any, user: Any) -> bool:
-    """Whether a token of old was issued under the password of today, where CHECK_REVOKE_TOKEN."""
-    if not api_settings.CHECK_REVOKE_TOKEN:
-        return True
-    stamp = token.get(api_settings.REVOKE_TOKEN_CLAIM)
-    return bool(stamp == get_md5_hash_password(user.password))
 
 
 def _no_user() -> Any:

@@ -206,12 +206,18 @@ def _is_refreshable(payload: Mapping[str, Any]) -> bool:
         if login is None:
             return True
         if not sessions.written().filter(pk=login.session_id).exists():
-            user = wire.user_named_in(payload)
-            return user is not None and users.may_authenticate(user)
+            return _could_be_adopted(payload)
     elif payload.get("token_type") == REFRESH and "gen" not in payload:  # it can only end it
         return sessions.written().filter(pk=_session_id(payload), end_reason="").exists()
     presented = flows.present(_believed(payload), now=runtime.now(), rotates=rotates())
     return rotation.check(presented) is not None
+
+
+def _could_be_adopted(payload: Mapping[str, Any]) -> bool:
+    user = wire.user_named_in(payload)
+    if user is None or not users.may_authenticate(user):
+        return False
+    return adoption.is_of_todays_password(payload, user)
 
 
 def _check_old(payload: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -15,7 +16,7 @@ from drf_signet.errors import TokenError as Refused
 from drf_signet.models import Session
 from drf_signet.tokens import TokenPair
 
-from . import authentication, logins, state, wire
+from . import logins, state, wire
 from .exceptions import TokenError
 from .settings import api_settings
 
@@ -32,16 +33,9 @@ def refresh(
     Raises:
         TokenError: its session is over, or a later token has taken its place.
     """
-
-    def mint(session: Session, generation: int) -> TokenPair:
-        if "sid" not in token and not authentication.is_of_todays_password(token, session.user):
-            raise TokenError(_("Token is blacklisted"))
-        return _mint(token, session, generation)
-
+    mint, rotates = partial(_mint, token), logins.rotates()
     try:
-        outcome = flows.refresh(
-            token, request, verify=_claims_of, mint=mint, rotates=logins.rotates()
-        )
+        outcome = flows.refresh(token, request, verify=_claims_of, mint=mint, rotates=rotates)
     except UserInactive:  # of a token of old, before it has become a session
         raise no_account from None
     except Refused as error:
