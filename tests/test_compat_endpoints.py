@@ -25,7 +25,7 @@ from drf_signet.compat.simplejwt.exceptions import AuthenticationFailed, Invalid
 from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken, SlidingToken
 from drf_signet.compat.simplejwt.utils import get_md5_hash_password
 from drf_signet.errors import RevocationUnknown
-from tests.aliased import alias, alias_tables
+from tests.aliased import alias, alias_tables, committing
 from tests.conftest import PASSWORD
 from tests.situations import token_of_old
 
@@ -101,7 +101,7 @@ class TestLogin:
         ("simple_jwt", "status"), [({}, 200), ({"UPDATE_LAST_LOGIN": True}, 401)]
     )
     @pytest.mark.parametrize("path", ["/api/token/", "/api/sliding/"])
-    @pytest.mark.django_db(transaction=True)
+    @committing
     def test_a_user_who_is_deleted_during_a_login_is_no_error_of_ours(
         self, client, alias, user, settings, path, simple_jwt, status
     ):
@@ -114,7 +114,7 @@ class TestLogin:
         for token in answer.json().values() if status == 200 else ():
             assert hello(client, token)[0] == refresh(client, token).status_code == 401
 
-    @pytest.mark.django_db(transaction=True)
+    @committing
     def test_a_database_that_fails_during_a_login_is_no_refusal(
         self, client, alias, user, settings, monkeypatch
     ):

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from drf_signet import Session
-from tests.aliased import alias_tables, installed
+from tests.aliased import alias_tables, committing, installed
 from tests.conftest import PASSWORD
 
 __all__ = ["alias_tables"]  # a fixture, here by its import
@@ -54,7 +54,7 @@ def test_our_own_endpoints_take_the_statements_that_they_take_without_the_alias(
         assert costs("/api/token/") == without
 
 
-@pytest.mark.django_db(transaction=True)  # sessions end at the commit
+@committing  # where sessions end
 def test_with_the_app_of_the_tables_the_end_of_a_session_looks_for_its_row(
     user: Any, settings: Any, alias_tables: Any
 ) -> None:
