@@ -368,6 +368,18 @@ class TestProtected:
         user.delete()
         assert hello(client, pair["access"])[1]["code"] == "user_not_found"
 
+    def test_a_new_password_is_named_where_the_setting_asked_for_it(
+        self, client, pair, user, settings
+    ):
+        user.set_password("another")
+        user.save()
+        assert hello(client, pair["access"])[1]["code"] == "token_not_valid"
+        settings.SIMPLE_JWT = {"CHECK_REVOKE_TOKEN": True}
+        said = {"detail": "The user's password has been changed.", "code": "password_changed"}
+        assert hello(client, pair["access"]) == (401, said)
+        Session.objects.update(end_reason="logout")
+        assert hello(client, pair["access"])[1]["code"] == "token_not_valid"
+
     def test_a_database_that_is_away_is_no_bad_token(self, client, pair, settings, monkeypatch):
         def unknown(*args: Any, **kwargs: Any) -> bool:
             raise RevocationUnknown

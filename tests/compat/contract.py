@@ -435,6 +435,7 @@ def instants() -> Any:
         error(lambda: token.check_exp("missing")),
         utils.datetime_from_epoch(base) == now.replace(microsecond=0),
         str(utils.format_lazy("{} {}", 1, 2)),
+        utils.get_md5_hash_password("md5$salt$0123"),
     ]
 
 

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from drf_signet import adoption, problems, runtime
 from drf_signet.errors import SignetError
 
+from . import logins
 from .exceptions import AuthenticationFailed, EndedError, InvalidToken, TokenError
 from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .settings import api_settings
@@ -116,11 +117,9 @@ class JWTAuthentication(authentication.BaseAuthentication):
             raise AuthenticationFailed(_("User not found"), code="user_not_found")
         if api_settings.CHECK_USER_IS_ACTIVE and not user.is_active:
             raise AuthenticationFailed(_("User is inactive"), code="user_inactive")
-        if "sid" not in validated_token and not adoption.is_of_todays_password(
-            validated_token, user
-        ):
-            text = _("The user's password has been changed.")
-            raise AuthenticationFailed(text, code="password_changed")
+        of_old = "sid" not in validated_token
+        if of_old and not adoption.is_of_todays_password(validated_token, user):
+            raise _password_changed()
         return user
 
     def _find(self, token: Any) -> Any:
@@ -133,8 +132,11 @@ class JWTAuthentication(authentication.BaseAuthentication):
 
     def _check_ended_user(self, error: TokenError) -> None:
         """Say what became of the user, if that is why the session has ended."""
-        if isinstance(error, EndedError):
-            self.get_user(error.payload)
+        if not isinstance(error, EndedError):
+            return
+        self.get_user(error.payload)
+        if api_settings.CHECK_REVOKE_TOKEN and logins.ended_with_password(error.payload):
+            raise _password_changed()
 
 
 class JWTStatelessUserAuthentication(JWTAuthentication):
@@ -166,6 +168,11 @@ def user_id_of(token: Any) -> Any:
     if not getattr(token, "verified", True) or api_settings.USER_ID_CLAIM not in token:
         raise InvalidToken(_no_user())
     return token[api_settings.USER_ID_CLAIM]
+
+
+def _password_changed() -> AuthenticationFailed:
+    text = _("The user's password has been changed.")
+    return AuthenticationFailed(text, code="password_changed")
 
 
 def _no_user() -> Any:
