@@ -315,6 +315,16 @@ class TestMigration:
         assert flows.verify(pair["access"])["name"] == user.get_username()
         assert set(pair) == {"refresh", "access"}
 
+    def test_the_tutorial_s_routes(self, shop, user, client):
+        with override_settings(ROOT_URLCONF="mysite.urls"):
+            body = {"username": user.username, "password": PASSWORD}
+            pair = client.post("/api/token/", body).json()
+            assert flows.verify(pair["access"])["name"] == user.get_username()
+            refresh = {"refresh": pair["refresh"]}
+            assert client.post("/api/token/refresh/", refresh).json().keys() == {"access"}
+            assert client.post("/api/token/blacklist/", refresh).status_code == 204
+            assert client.post("/api/token/refresh/", refresh).status_code == 401
+
     def test_a_view_of_its_own(self, shop, user, client):
         view = shop.logins.NamedView.as_view()
         body = {"username": user.username, "password": PASSWORD}

@@ -60,6 +60,8 @@ with override_settings(ROOT_URLCONF="shop.urls"):
     pages.cookies["refresh"] = second["refresh"]
     assert pages.post("/auth/refresh/").status_code == 401
 
+answer = client.post("/api/token/", body)
+assert (answer.status_code, answer.data.keys()) == (200, {"refresh", "access"})
 refresh = lambda token: client.post("/api/token/refresh/", {"refresh": token}).status_code
 assert refresh(pair["refresh"]) == 200
 other = registration.tokens_for(user)["refresh"]
