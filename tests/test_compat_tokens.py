@@ -376,8 +376,10 @@ class TestEnding:
 
     def test_a_stateless_user_can_be_given_a_refresh_token(self, user, alias):
         stateless = TokenUser(AccessToken.for_user(user))
-        RefreshToken(str(RefreshToken.for_user(stateless)))
-        assert alias.OutstandingToken.objects.get().user == user
+        token = RefreshToken(str(RefreshToken.for_user(stateless)))
+        row, created = token.outstand() or (None, False)
+        assert row is not None
+        assert (row.user, row.jti, created) == (user, token["jti"], True)
 
     def test_rows_of_before_name_no_session(self, alias):
         assert tables.as_session_id("no id of a session") is None

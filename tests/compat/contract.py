@@ -520,6 +520,22 @@ def outstanding_rows() -> Any:
 
 
 @scenario
+def a_row_by_hand() -> Any:
+    user = vitor()
+    token = RefreshToken()
+    token["user_id"] = str(user.pk)
+    row = OutstandingToken.objects.create(
+        user=user,
+        jti=token["jti"],
+        token=str(token),
+        created_at=token.current_time,
+        expires_at=utils.datetime_from_epoch(token["exp"]),
+    )
+    BlacklistedToken.objects.create(token=row)
+    return error(lambda: RefreshToken(str(row.token)))
+
+
+@scenario
 def blacklist_what_is_outstanding() -> Any:
     text = str(RefreshToken.for_user(vitor()))
     RefreshToken(OutstandingToken.objects.get().token).blacklist()

@@ -66,11 +66,14 @@ class SessionMixin(_Base):
         return sessions.new_id(runtime.now())
 
     def _identify(self) -> None:
-        """Begin the session of a new token to which the user claim was added by hand."""
+        """Begin the session of a new token to which the user claim was added by hand.
+
+        As ever, only `for_user` makes a row in the tables for it.
+        """
         if self.token is None and self._login is None:
             user = wire.user_named_in(self.payload)
             if user is not None:
-                self._log_in(user)
+                SessionMixin._log_in(self, user)
 
     def __str__(self) -> str:
         self._identify()
