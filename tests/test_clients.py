@@ -59,6 +59,26 @@ def test_agent_is_printable_and_short_whatever_was_sent(text) -> None:
     assert kept == kept.strip()
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (
+            "Mozilla/5.0 (X11; Linux) AppleWebKit/537 (KHTML, like Gecko) Chrome/131 Safari/537",
+            "(X11; Linux) AppleWebKit/537 Chrome/131 Safari/537",
+        ),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko",
+            "(Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko",
+        ),
+        ("Mozilla/5.0", "Mozilla/5.0"),
+        ("Bot/1 (as Mozilla/5.0 (X11))", "Bot/1 (as Mozilla/5.0 (X11))"),
+    ],
+    ids=["chrome", "explorer", "nothing else", "not in front"],
+)
+def test_what_all_browsers_say_of_themselves_is_not_kept(sent, kept) -> None:
+    assert clients.describe(request(HTTP_USER_AGENT=sent)).user_agent == kept
+
+
 @pytest.mark.parametrize("text", [None, "", "unix:", "localhost", "203.0.113.7:80", "256.1.1.1"])
 def test_client_whose_address_the_server_does_not_know_has_none(text) -> None:
     assert clients.describe(request(text)).ip_address is None

@@ -297,12 +297,14 @@ def test_the_bytes_of_a_good_token_are_refused() -> None:
 
 @contextmanager
 def calls() -> Iterator[list[str]]:
-    """Note the names of all C functions that are called, in this thread."""
+    """Note the names of all C functions that are called, and of JSON's, in this thread."""
     names: list[str] = []
 
     def note(frame: Any, event: str, function: Any) -> None:
         if event == "c_call":
             names.append(function.__name__)
+        elif event == "call" and frame.f_globals["__name__"] == "json.decoder":
+            names.append(frame.f_code.co_name)
 
     gc.disable()  # a collection in between calls what Hypothesis has hooked to it
     sys.setprofile(note)
@@ -330,7 +332,7 @@ def test_a_text_that_is_not_three_segments_is_refused_before_it_is_decoded() -> 
     codec = reader("HS256")
     with calls() as called:
         refusal(codec, "A" * MAX_TOKEN_LENGTH)
-    assert set(called) <= {"isinstance", "len", "next", "setprofile", "fullmatch"}
+    assert set(called) <= {"isinstance", "len", "next", "setprofile", "partition", "rpartition"}
 
 
 @each_signer
@@ -339,11 +341,11 @@ def test_the_signature_answers_before_the_payload_is_parsed(by: Signer) -> None:
     forged = f"{token.rpartition('.')[0]}.{encode(bytes(64))}"
     with calls() as called:
         codec.decode(token)
-    assert "scan_once" in called or "raw_decode" in called or "match" in called
+    assert "raw_decode" in called
     with calls() as called_for_forged:
         error = refusal(codec, forged)
     assert isinstance(error, BadSignature)
-    assert not {"scan_once", "raw_decode", "match"} & set(called_for_forged)
+    assert "raw_decode" not in called_for_forged
 
 
 def test_a_token_is_read_up_to_the_longest_length_and_no_further() -> None:

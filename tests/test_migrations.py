@@ -45,7 +45,7 @@ def test_the_indexed_columns_are_those_that_a_rotation_leaves_alone() -> None:
 def test_each_page_of_the_table_has_room_for_rotations() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT reloptions FROM pg_class WHERE relname = %s", [TABLE])
-        assert cursor.fetchone() == (["fillfactor=90"],)
+        assert cursor.fetchone() == (["fillfactor=95"],)
 
 
 def test_postgresql_is_told_to_leave_room_and_to_forget_it() -> None:
@@ -58,6 +58,6 @@ def test_postgresql_is_told_to_leave_room_and_to_forget_it() -> None:
     operation.database_forwards("drf_signet", dry, state, state)
     operation.database_backwards("drf_signet", dry, state, state)
     assert dry.collected_sql == [
-        f"ALTER TABLE {TABLE} SET (fillfactor = 90);",
+        f"ALTER TABLE {TABLE} SET (fillfactor = 95);",
         f"ALTER TABLE {TABLE} RESET (fillfactor);",
     ]

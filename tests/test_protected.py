@@ -28,7 +28,6 @@ from drf_signet.authentication import JWTAuthentication
 from drf_signet.database import DbNow
 from drf_signet.lazyuser import is_unfetched
 from drf_signet.models import EndReason, Session
-from drf_signet.revocation import MARGIN
 
 from . import usermodels
 from .usermodels.models import KeyedByText, KeyedByUUID, Member
@@ -331,7 +330,7 @@ def test_a_broken_transaction_breaks_no_request(user: Any, settings: Any, shared
 def test_a_token_that_outlives_the_feeds_memory_is_refused(
     beyond: float, status: int, user: Any
 ) -> None:
-    longest = runtime.current().reach - MARGIN
+    longest = runtime.current().rules.access_span
     access = mint(user_id=user.pk, exp=int(time.time() + longest + beyond))
     answer = hello(access)
     assert answer.status_code == status

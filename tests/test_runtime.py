@@ -250,7 +250,8 @@ class TestCurrent:
 
         assert runtime.current().subject == Subject.of(User, "pk")
         settings.SIGNET = {"USER_ID_FIELD": "username"}
-        assert runtime.current().subject == Subject.of(User, "username")
+        subject = runtime.current().subject
+        assert (subject.name, subject.claim(User(pk=5, username="vitor"))) == ("username", "vitor")
 
     def test_another_user_model_is_seen(self) -> None:
         before = runtime.current()

@@ -27,7 +27,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 import drf_signet
-from drf_signet import revocation, runtime
+from drf_signet import revocation, runtime, sessions
 from drf_signet.database import DbNow
 from drf_signet.lazyuser import lazy_user
 from drf_signet.models import EndReason, Session
@@ -150,7 +150,7 @@ def administrator() -> Client:
 
 
 def stamp(user: Any) -> str:
-    return str(user.get_session_auth_hash())[:32]
+    return sessions.password_stamp(user)
 
 
 PASSWORD_CHANGES: list[Change] = [

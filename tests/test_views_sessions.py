@@ -59,7 +59,7 @@ def test_list_shows_what_a_user_needs_to_know(own) -> None:
         "refreshed_at": shown["refreshed_at"],
         "expires_at": shown["expires_at"],
         "transport": "token",
-        "user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
+        "user_agent": "(X11; Linux x86_64)",
         "ip_address": "127.0.0.1",
         "label": "",
     }
@@ -141,10 +141,10 @@ def test_list_says_nothing_of_clients_that_are_not_recorded(client, user, settin
         ("", ""),
         ("  curl/8.5  ", "curl/8.5"),
         ("a\x00b\x1b[31mc\r\nd\u202ee", "ab[31mcde"),
-        ("x" * 64_000, "x" * 256),
+        ("x" * 64_000, "x" * 160),
         ("caf\xe9", "caf\xe9"),
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),
-        ("x" * 255 + "  y", "x" * 255),
+        ("x" * 159 + "  y", "x" * 159),
     ],
     ids=["empty", "spaces", "control", "long", "latin-1", "markup", "cut in a space"],
 )

@@ -34,7 +34,7 @@ _SIGNET = """
             || '8' || substr(h, 4, 15))::uuid,
         u.id, 0, now() - interval '1 hour', now() - interval '1 hour', now() - interval '1 hour',
         now() + %(lives)s, '', NULL, u.stamp, 'token',
-        left((%(agents)s::text[])[1 + n %% %(kinds)s], 256),
+        (%(agents)s::text[])[1 + n %% %(kinds)s],
         ('10.' || n %% 250 || '.' || n / 250 %% 250 || '.1')::inet, ''
     FROM generate_series(0, %(rows)s - 1) AS n
     CROSS JOIN LATERAL (SELECT md5(n::text) AS h) AS hashed
@@ -59,9 +59,11 @@ def fill(rows: int, *, days: float = 1) -> int:
     users = list(get_user_model()._default_manager.order_by("pk"))
     values: dict[str, Any] = {
         "rows": rows, "lives": timedelta(days=days), "base": _BASE, "count": len(users),
-        "users": [user.pk for user in users], "agents": USER_AGENTS, "kinds": len(USER_AGENTS),
+        "users": [user.pk for user in users],
     }  # fmt: skip
     if STACK.family == "signet":
+        clean: Any = import_string("drf_signet.clients.clean_user_agent")
+        values |= {"agents": [clean(one) for one in USER_AGENTS], "kinds": len(USER_AGENTS)}
         stamp: Any = import_string("drf_signet.sessions.password_stamp")
         sql, values["stamps"] = _SIGNET, [stamp(user) for user in users]
     else:

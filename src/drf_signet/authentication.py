@@ -41,7 +41,11 @@ class JWTAuthentication(BaseAuthentication):
             found = flows.authenticate_request(plain, self.load_user, request)
         except SignetError as error:
             raise problems.translate_protected(error) from error
-        if found and (self._chooses_users or _renders_a_page(request)):
+        if found is None:
+            return None
+        # Pages are rendered after the view, and show the user.
+        renderer = getattr(request, "accepted_renderer", None)
+        if self._chooses_users or (renderer and renderer.media_type == "text/html"):
             fetch(found[0])
         return found
 
@@ -72,9 +76,3 @@ class JWTAuthentication(BaseAuthentication):
             if hasattr(context.get("view"), "response"):
                 return None
             raise problems.translate_protected(error) from error
-
-
-def _renders_a_page(request: Request) -> bool:
-    """Whether the answer will be HTML: pages are rendered after the view, and show the user."""
-    renderer = getattr(request, "accepted_renderer", None)
-    return renderer is not None and renderer.media_type == "text/html"

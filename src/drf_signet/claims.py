@@ -6,6 +6,7 @@ read becomes `Claims`: verified, typed, read-only.
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,8 @@ class Rules:
         issuer, audience: written, and demanded exactly; None neither writes nor reads them.
         leeway: seconds by which clocks may differ.
         adopt_until: POSIX seconds until which tokens without `sid` are believed.
+        access_span: seconds from `iat` to `exp` that an access token of a session has at most: no
+            longer is the end of a session remembered.
     """
 
     user_key: Callable[[object], UserKey]
@@ -52,6 +55,7 @@ class Rules:
     audience: tuple[str, ...] = ()
     leeway: float = 0
     adopt_until: float = 0
+    access_span: float = math.inf
 
     @property
     def reserved(self) -> frozenset[str]:
@@ -180,12 +184,18 @@ def read(payload: dict[str, Any], *, token_type: str | None, rules: Rules, now: 
         InvalidClaim: any other claim is missing, mistyped, out of range or not ours.
     """
     check_times(payload, rules, now)
-    check_parties(payload, rules)
+    if rules.issuer is not None or rules.audience:
+        check_parties(payload, rules)
     sid = _sid(payload, _check_type(payload, token_type), rules, now)
-    _check_jti(payload.get("jti"))
-    user_key = _user_key(payload, rules)
-    values = _read_only(payload)
-    return Claims(values, expires_at=payload["exp"], user_key=user_key, sid=sid)
+    jti = payload.get("jti")
+    # It may be looked up, and no database takes every text.
+    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_LENGTH or "\0" in jti:
+        raise InvalidClaim("jti")
+    try:
+        user_key = rules.user_key(payload.get(rules.user_id_claim))
+    except ValueError as error:
+        raise InvalidClaim(rules.user_id_claim) from error
+    return Claims(_read_only(payload), expires_at=payload["exp"], user_key=user_key, sid=sid)
 
 
 def is_integer(value: object) -> TypeGuard[int]:
@@ -201,21 +211,15 @@ def check_times(payload: Mapping[str, Any], rules: Rules, now: float) -> None:
         InvalidClaim: one of them is mistyped or out of range, or there is no `exp`.
     """
     exp = payload.get("exp")
-    if not is_integer(exp) or exp > now + MAX_LIFETIME + rules.leeway:
+    latest = now + rules.leeway
+    if type(exp) is not int or exp > latest + MAX_LIFETIME:
         raise InvalidClaim("exp")
     if exp + rules.leeway <= now:
         raise TokenExpired
-    latest = now + rules.leeway
-    if "iat" in payload:
-        _check_past(payload, "iat", latest)
-    if "nbf" in payload:
-        _check_past(payload, "nbf", latest)
-
-
-def _check_past(payload: Mapping[str, Any], name: str, latest: float) -> None:
-    instant = payload[name]
-    if not is_integer(instant) or not 0 <= instant <= latest:
-        raise InvalidClaim(name)
+    for name in ("iat", "nbf"):
+        instant = payload.get(name, 0)
+        if type(instant) is not int or not 0 <= instant <= latest:
+            raise InvalidClaim(name)
 
 
 def check_parties(payload: Mapping[str, Any], rules: Rules) -> None:
@@ -255,30 +259,20 @@ def _sid(payload: Mapping[str, Any], token_type: str, rules: Rules, now: float) 
         raise InvalidClaim("iat")
     if token_type == REFRESH:
         generation = payload.get("gen")
-        if not is_integer(generation) or not 0 <= generation <= MAX_GENERATION:
+        if type(generation) is not int or not 0 <= generation <= MAX_GENERATION:
             raise InvalidClaim("gen")
+    # From `iat`, not from now: else it would be accepted again once its end is forgotten.
+    elif payload["exp"] - payload["iat"] > rules.access_span:
+        raise InvalidClaim("exp")
     return sid
-
-
-def _check_jti(jti: object) -> None:
-    # It may be looked up, and no database takes every text.
-    if not isinstance(jti, str) or not 0 < len(jti) <= MAX_JTI_LENGTH or "\0" in jti:
-        raise InvalidClaim("jti")
-
-
-def _user_key(payload: Mapping[str, Any], rules: Rules) -> UserKey:
-    try:
-        return rules.user_key(payload.get(rules.user_id_claim))
-    except ValueError as error:
-        raise InvalidClaim(rules.user_id_claim) from error
 
 
 def _read_only(payload: dict[str, Any]) -> Mapping[str, Any]:
     values = payload.copy()
     for name, value in payload.items():
-        if isinstance(value, dict | list):
+        if value.__class__ is dict or value.__class__ is list:
             values[name] = _frozen(value)
-    return MappingProxyType(values)
+    return values
 
 
 def _frozen(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 from django.conf import settings
@@ -12,17 +13,25 @@ from . import runtime
 from .models import USER_AGENT_LENGTH
 from .sessions import Client
 
+#: Browsers pretend to be each other: these phrases tell none of them from another.
+_OF_ALL_BROWSERS = re.compile(r"^Mozilla/5\.0 (?=\()| \(KHTML, like Gecko\)")
+
 
 def describe(request: HttpRequest | None) -> Client:
     """Return what is remembered of a client; nothing with RECORD_CLIENT off or no request."""
     if request is None or not runtime.current().settings.RECORD_CLIENT:
         return Client()
-    user_agent = "".join(filter(str.isprintable, request.META.get("HTTP_USER_AGENT", "")))
     address = parse_address(request)
     return Client(
-        user_agent=user_agent[:USER_AGENT_LENGTH].strip(),
+        user_agent=clean_user_agent(request.META.get("HTTP_USER_AGENT", "")),
         ip_address=str(address) if address else None,
     )
+
+
+def clean_user_agent(text: str) -> str:
+    """Return what is kept of a `User-Agent`: printable, short, without what all browsers say."""
+    telling = _OF_ALL_BROWSERS.sub("", "".join(filter(str.isprintable, text)))
+    return telling[:USER_AGENT_LENGTH].strip()
 
 
 def parse_address(request: HttpRequest) -> Any:

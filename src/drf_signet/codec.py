@@ -26,7 +26,6 @@ MAX_TOKEN_LENGTH = 8192
 
 # What a key with a public half begins with. As a secret, whoever reads that half could sign.
 _KEY_PAIR = re.compile(rb"-----BEGIN |ssh-(?:rsa|ed25519) |ecdsa-sha2-")
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER_NAMES = frozenset({"alg", "typ", "kid"})
 
 
@@ -49,10 +48,12 @@ class Codec:
         self._by_kid = {key.kid: (key,) for key in self._keys if key.kid is not None}
         self._without_kid = self._keys if len(self._keys) == 1 else _kidless(self._keys)
         # The headers we write ourselves are recognised by their text, without parsing.
+        headers = [self._header_segment(key) for key in self._keys]
         self._known = {
-            self._header_segment(key): tuple(k for k in self._for(key.kid) if k.name == key.name)
-            for key in self._keys
+            header: tuple(k for k in self._for(key.kid) if k.name == key.name)
+            for header, key in zip(headers, self._keys, strict=True)
         }
+        self._header = headers[0]
 
     @property
     def can_sign(self) -> bool:
@@ -71,7 +72,7 @@ class Codec:
             raise UnusableKey("the first key only verifies: it is public, or not for signing")
         payload = strictjson.dumps(dict(claims))
         strictjson.loads(payload)  # what we would refuse to read is not signed either
-        signing_input = f"{self._header_segment(key)}.{strictjson.b64url_encode(payload)}"
+        signing_input = f"{self._header}.{strictjson.b64url_encode(payload)}"
         signature = key.algorithm.sign(signing_input.encode("ascii"), key.key)
         token = f"{signing_input}.{strictjson.b64url_encode(signature)}"
         if len(token) > MAX_TOKEN_LENGTH:
@@ -88,15 +89,20 @@ class Codec:
         """
         if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
             raise MalformedToken("not a text of acceptable length")
-        if not _COMPACT.fullmatch(token):
+        signed, _, signature = token.rpartition(".")
+        header, _, payload = signed.partition(".")
+        if not (header and payload and signature):
             raise MalformedToken("not three segments")
-        header, payload, signature = token.split(".")
-        keys = self._known.get(header) or self._select(header)
-        signed, raw_signature = f"{header}.{payload}".encode("ascii"), _segment(signature)
-        raw_payload = _segment(payload)
-        for key in keys:
-            if key.verifies(signed, raw_signature):
-                return _json_object(raw_payload)
+        try:
+            keys = self._known.get(header) or self._select(header)
+            raw_payload = strictjson.b64url_decode(payload)
+            raw_signature = strictjson.b64url_decode(signature)
+            signing_input = signed.encode("ascii")
+            for key in keys:
+                if key.verifies(signing_input, raw_signature):
+                    return _json_object(raw_payload)
+        except (ValueError, RecursionError) as error:
+            raise MalformedToken("not canonical Base64URL, or not strict JSON") from error
         raise BadSignature
 
     def _header_segment(self, key: _Loaded) -> str:
@@ -109,7 +115,7 @@ class Codec:
         return self._without_kid if kid is None else self._by_kid.get(kid, ())
 
     def _select(self, segment: str) -> tuple[_Loaded, ...]:
-        header = _json_object(_segment(segment))
+        header = _json_object(strictjson.b64url_decode(segment))
         if not header.keys() <= _HEADER_NAMES:
             raise MalformedToken("a header parameter that we do not understand")
         if not all(isinstance(value, str) for value in header.values()):
@@ -190,18 +196,8 @@ def _check_strength(key: Key, loaded: jwk.Key) -> None:
         raise UnusableKey(f"{key.algorithm} needs a key on the curve Ed25519")
 
 
-def _segment(text: str) -> bytes:
-    try:
-        return strictjson.b64url_decode(text)
-    except ValueError as error:
-        raise MalformedToken(str(error)) from error
-
-
 def _json_object(data: bytes) -> dict[str, Any]:
-    try:
-        value = strictjson.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise MalformedToken("not strict JSON") from error
+    value = strictjson.loads(data)
     if not isinstance(value, dict):
         raise MalformedToken("not an object")
     return value

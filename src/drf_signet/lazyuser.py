@@ -18,23 +18,23 @@ from django.db.models.base import ModelState
 
 _LOADER = "_signet_load"
 
+#: A function and its arguments.
+Loader = tuple[Callable[..., Any], *tuple[Any, ...]]
 
-def lazy_user(
-    model: type[models.Model], key: Any, load: Callable[..., Any], *arguments: Any
-) -> Any:
+
+def lazy_user(model: type[models.Model], key: Any, *loader: *Loader) -> Any:
     """Return a user with this primary key, whose row is not loaded yet.
 
     Args:
         model: the user model.
         key: a value of its primary key.
-        load: returns the row as an instance of `model`, or raises; None makes the user anonymous.
-            Called once, unless it raises.
-        arguments: for `load`.
+        loader: what returns the row as an instance of `model`, or raises, and its arguments; None
+            makes the user anonymous. Called once, unless it raises.
     """
     cls, key_name = _unfetched(model)
     user = cls.__new__(cls)  # as unpickling makes an instance: no __init__, no signals
     values = user.__dict__
-    values[key_name], values[_LOADER] = key, (load, arguments)
+    values[key_name], values[_LOADER] = key, loader
     return user
 
 
@@ -51,7 +51,7 @@ def fetch(user: Any) -> Any:
     """
     if not is_unfetched(user):
         return user
-    load, arguments = user.__dict__[_LOADER]
+    load, *arguments = user.__dict__[_LOADER]
     row = load(*arguments)
     if row is None:
         return _anonymous(user)

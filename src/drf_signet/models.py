@@ -20,7 +20,7 @@ if not apps.is_installed("drf_signet"):
     )
 
 #: Longest user agent that is kept, in characters.
-USER_AGENT_LENGTH = 256
+USER_AGENT_LENGTH = 160
 
 
 class EndReason(models.TextChoices):
@@ -89,6 +89,7 @@ class Session(models.Model):
     application's. "Alive" is an empty `end_reason`; `ended_at` decides nothing.
     """
 
+    # In the order of the columns: what PostgreSQL aligns stands together, what varies comes last.
     id = models.UUIDField(primary_key=True, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -98,24 +99,24 @@ class Session(models.Model):
         related_name="signet_sessions",
         verbose_name=_("user"),
     )
-    generation = models.IntegerField(_("generation"), default=0)
     created_at = models.DateTimeField(_("created at"))
     auth_time = models.DateTimeField(_("authenticated at"))
     refreshed_at = models.DateTimeField(_("last refreshed at"))
     expires_at = models.DateTimeField(_("expires at"), db_index=True)
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True, db_index=True)
+    generation = models.IntegerField(_("generation"), default=0)
     end_reason = models.CharField(
         _("end reason"), max_length=16, choices=EndReason, blank=True, default=""
     )
-    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True, db_index=True)
-    password_stamp = models.CharField(max_length=32, default="", editable=False)
+    password_stamp = models.CharField(max_length=11, default="", editable=False)
     transport = models.CharField(
         _("transport"), max_length=6, choices=Transport, default=Transport.TOKEN
     )
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
+    label = models.CharField(_("label"), max_length=64, blank=True, default="")
     user_agent = models.CharField(
         _("user agent"), max_length=USER_AGENT_LENGTH, blank=True, default=""
     )
-    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
-    label = models.CharField(_("label"), max_length=64, blank=True, default="")
 
     objects = SessionQuerySet.as_manager()
 

@@ -129,9 +129,7 @@ class Feed:
         own = self._own
         if sid in own.ended:
             return True
-        if own.alone:
-            return False
-        if ask and self._clock() >= self._due_at:
+        if ask and self._clock() >= self._due_at and not own.alone:
             if self._interval == 0:
                 return self._ask_about(sid)
             self._renew()

@@ -37,7 +37,6 @@ class Runtime:
     codec: Codec
     verified: VerifiedTokens
     feed: Feed
-    reach: float
 
 
 @functools.cache
@@ -49,6 +48,9 @@ def current() -> Runtime:
         UnusableKey: a configured key is.
     """
     settings = conf.current()
+    reach = revocation.reach(
+        access_lifetime=settings.ACCESS_TOKEN_LIFETIME.total_seconds(), leeway=settings.LEEWAY
+    )
     user_model = get_user_model()
     subject = Subject.of(user_model, settings.USER_ID_FIELD)
     rules = Rules(
@@ -58,9 +60,7 @@ def current() -> Runtime:
         audience=settings.AUDIENCE,
         leeway=settings.LEEWAY,
         adopt_until=settings.ADOPT_TOKENS_UNTIL,
-    )
-    reach = revocation.reach(
-        access_lifetime=settings.ACCESS_TOKEN_LIFETIME.total_seconds(), leeway=settings.LEEWAY
+        access_span=reach - revocation.MARGIN,
     )
     return Runtime(
         settings=settings,
@@ -72,7 +72,6 @@ def current() -> Runtime:
         codec=Codec(key_ring(settings)),
         verified=VerifiedTokens(),
         feed=_feed(settings, reach),
-        reach=reach,
     )
 
 

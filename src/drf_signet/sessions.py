@@ -6,6 +6,7 @@ unless the caller holds a transaction. Decisions are read from the database that
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from . import conf, revocation
 from .database import DbNow, in_transaction, retried
 from .models import EndReason, Session, SessionQuerySet, Transport
 from .signals import send_after_commit, session_ended
+from .strictjson import b64url_encode
 
 T = TypeVar("T")
 
@@ -202,13 +204,18 @@ def carry_over(user: Any, stored: Any) -> bool:
 def password_stamp(user: Any) -> str:
     """Return what changes with the user's password; empty for users without one."""
     hashed = getattr(user, "get_session_auth_hash", None)
-    return str(hashed())[:32] if hashed else ""
+    return _stamp(hashed()) if hashed else ""
 
 
 def password_stamps(user: Any) -> Sequence[str]:
     """Return the stamps that count: today's first, then those under SECRET_KEY_FALLBACKS."""
     fallbacks = getattr(user, "get_session_auth_fallback_hash", list)
-    return [password_stamp(user), *(str(one)[:32] for one in fallbacks())]
+    return [password_stamp(user), *map(_stamp, fallbacks())]
+
+
+def _stamp(auth_hash: object) -> str:
+    # 64 bits: a stamp is only ever compared with those of the same user.
+    return b64url_encode(hashlib.sha256(str(auth_hash).encode()).digest()[:8])
 
 
 def write_database() -> str:

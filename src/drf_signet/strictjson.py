@@ -53,10 +53,11 @@ def loads(data: bytes) -> Any:
             surrogate, bytes after the text.
     """
     text = data.decode("utf-8")
-    if data.count(b"{") == 1 and b"[" not in data and b"\\u" not in data:
-        value = _QUICK.decode(text)
-        # No more colons than names: then it is an object, and no name came twice.
-        if data.count(b":") == len(value) and not _has_large_integers(value):
+    flat = data.startswith(b"{") and data.count(b"{") == 1 and b"[" not in data
+    if flat and b"\\u" not in data:
+        value, end = _QUICK.raw_decode(text)
+        # No more colons than names: then no name came twice.
+        if end == len(text) and data.count(b":") == len(value) and not _has_large_integers(value):
             return value
     return _loads_closely(data, text)
 

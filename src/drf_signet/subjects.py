@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
@@ -28,11 +30,12 @@ class Subject:
 
     Args:
         name: the attribute that holds the value, also for lookups: "pk" for the primary key.
-        field: the field that holds the value; for a model that inherits its key, the inherited one.
+        key: turns a JSON value into the key it stands for; integers may be written as text. Raises
+            ValueError for what can be no value of the field.
     """
 
     name: str
-    field: models.Field[Any, Any]
+    key: Callable[[object], UserKey]
 
     @classmethod
     def of(cls, model: type[models.Model], name: str) -> Subject:
@@ -51,34 +54,23 @@ class Subject:
             )
         attribute = "pk" if field.primary_key else field.attname
         while field.remote_field is not None:
-            field = field.target_field
-        return cls(name=attribute, field=field)
+            field = field.target_field  # of a model that inherits its key: the inherited one
+        return cls(name=attribute, key=_reader(field))
 
     def claim(self, user: Any) -> int | str:
         """Return the JSON value that names a user: an int for an int, a text for all else."""
         value = getattr(user, self.name)
         return value if is_integer(value) else str(value)
 
-    def key(self, value: object) -> UserKey:
-        """Return the key that a JSON value stands for. Integers may be written as text.
-
-        Raises:
-            ValueError: it can be no value of this field.
-        """
-        if isinstance(self.field, models.IntegerField):
-            return _integer(value)
-        if not isinstance(value, str) or not 0 < len(value) <= MAX_LENGTH or "\0" in value:
-            raise ValueError("not a text that could be a key")
-        if isinstance(self.field, models.UUIDField):
-            return _uuid(value)
-        try:
-            return str(self.field.to_python(value))
-        except ValidationError as error:
-            raise ValueError("not a value of the field") from error
-
     def is_named(self, user: Any, key: UserKey) -> bool:
         """Whether `key`, as `Subject.key` returned it, is this user's."""
         return self.key(self.claim(user)) == key
+
+
+def _reader(field: models.Field[Any, Any]) -> Callable[[object], UserKey]:
+    if isinstance(field, models.IntegerField):
+        return _integer
+    return _uuid if isinstance(field, models.UUIDField) else partial(_text, field)
 
 
 def _integer(value: object) -> int:
@@ -90,8 +82,19 @@ def _integer(value: object) -> int:
     return value
 
 
-def _uuid(value: str) -> uuid.UUID:
+def _uuid(value: object) -> uuid.UUID:
+    if not isinstance(value, str):
+        raise ValueError("not a text")
     parsed = uuid.UUID(value)
     if str(parsed) != value:
         raise ValueError("not a canonical UUID")
     return parsed
+
+
+def _text(field: models.Field[Any, Any], value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_LENGTH or "\0" in value:
+        raise ValueError("not a text that could be a key")
+    try:
+        return str(field.to_python(value))
+    except ValidationError as error:
+        raise ValueError("not a value of the field") from error

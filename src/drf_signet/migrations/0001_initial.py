@@ -34,11 +34,28 @@ class Migration(migrations.Migration):
             name="Session",
             fields=[
                 ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
-                ("generation", models.IntegerField(default=0, verbose_name="generation")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=drf_signet.models.END_SESSIONS,
+                        related_name="signet_sessions",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
                 ("created_at", models.DateTimeField(verbose_name="created at")),
                 ("auth_time", models.DateTimeField(verbose_name="authenticated at")),
                 ("refreshed_at", models.DateTimeField(verbose_name="last refreshed at")),
                 ("expires_at", models.DateTimeField(db_index=True, verbose_name="expires at")),
+                (
+                    "ended_at",
+                    models.DateTimeField(
+                        blank=True, db_index=True, null=True, verbose_name="ended at"
+                    ),
+                ),
+                ("generation", models.IntegerField(default=0, verbose_name="generation")),
                 (
                     "end_reason",
                     models.CharField(
@@ -59,13 +76,7 @@ class Migration(migrations.Migration):
                         verbose_name="end reason",
                     ),
                 ),
-                (
-                    "ended_at",
-                    models.DateTimeField(
-                        blank=True, db_index=True, null=True, verbose_name="ended at"
-                    ),
-                ),
-                ("password_stamp", models.CharField(default="", editable=False, max_length=32)),
+                ("password_stamp", models.CharField(default="", editable=False, max_length=11)),
                 (
                     "transport",
                     models.CharField(
@@ -73,12 +84,6 @@ class Migration(migrations.Migration):
                         default="token",
                         max_length=6,
                         verbose_name="transport",
-                    ),
-                ),
-                (
-                    "user_agent",
-                    models.CharField(
-                        blank=True, default="", max_length=256, verbose_name="user agent"
                     ),
                 ),
                 (
@@ -90,14 +95,9 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, default="", max_length=64, verbose_name="label"),
                 ),
                 (
-                    "user",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        null=True,
-                        on_delete=drf_signet.models.END_SESSIONS,
-                        related_name="signet_sessions",
-                        to=settings.AUTH_USER_MODEL,
-                        verbose_name="user",
+                    "user_agent",
+                    models.CharField(
+                        blank=True, default="", max_length=160, verbose_name="user agent"
                     ),
                 ),
             ],
@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
         ),
         # Room in each page, so that a rotation rewrites its row in place (a HOT update).
         PostgreSQLOnly(
-            "ALTER TABLE drf_signet_session SET (fillfactor = 90)",
+            "ALTER TABLE drf_signet_session SET (fillfactor = 95)",
             "ALTER TABLE drf_signet_session RESET (fillfactor)",
         ),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from .. import tokens
+from .. import runtime, tokens
 from ..claims import Claims
 from ..errors import MalformedHeader, TokenError
 from . import bearer, cookie, csrf
@@ -25,6 +25,19 @@ def read(request: HttpRequest, *, now: float) -> Claims | None:
         MalformedHeader: the request carries more than one, or a cookie of another session.
         CsrfFailed: the token is in the cookie, and the request may come from another site.
     """
+    current = runtime.current()
+    settings = current.settings
+    if settings.COOKIE.ACCESS_NAME is None:
+        scheme, _, token = request.META.get(settings.AUTH_HEADER_NAME, "").partition(" ")
+        known = current.verified.get(token, now=now)
+        if known is not None and scheme in settings.AUTH_HEADER_TYPES:
+            return known  # such a header was looked at closely before
+        raw = bearer.read(request)
+        return None if raw is None else tokens.verify_access(raw, now=now)
+    return _read_either(request, now)
+
+
+def _read_either(request: HttpRequest, now: float) -> Claims | None:
     raw, carried = bearer.read(request), cookie.read_access(request)
     if raw is not None:
         found = tokens.verify_access(raw, now=now)

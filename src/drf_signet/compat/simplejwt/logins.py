@@ -30,7 +30,7 @@ from drf_signet.claims import ACCESS, REFRESH, Claims
 from drf_signet.database import retried
 from drf_signet.errors import SessionEnded, SignetError, UserInactive
 from drf_signet.models import EndReason, Session, Transport
-from drf_signet.revocation import MARGIN, DatabaseSource
+from drf_signet.revocation import DatabaseSource
 
 from . import wire
 from .exceptions import EndedError, TokenError
@@ -167,7 +167,7 @@ def check_alive(payload: Mapping[str, Any]) -> None:
     iat = payload.get("iat")
     if not claims.is_integer(iat):
         raise TokenError(_("Token is invalid"))
-    remembered = payload["exp"] - iat <= current.reach - MARGIN
+    remembered = payload["exp"] - iat <= current.rules.access_span
     ended = current.feed.has_ended(str(session_id))
     if ended or (not remembered and DatabaseSource().has_ended(session_id)):
         raise EndedError(_("Token is blacklisted"), payload)
