@@ -41,6 +41,14 @@ def test_every_setting_of_simplejwt_has_its_sentence(settings: Any) -> None:
     assert not any("no meaning" in said_of(name)[1] for name in SIMPLE_JWT_DEFAULTS)
 
 
+@pytest.mark.parametrize("name", ["CHECK_REVOKE_TOKEN", "REVOKE_TOKEN_CLAIM"])
+def test_what_tokens_of_old_are_judged_by_is_kept_as_long_as_they(settings: Any, name: str) -> None:
+    settings.SIMPLE_JWT = {name: SIMPLE_JWT_DEFAULTS[name]}
+    verdict, text = said_of(name)
+    assert verdict == "kept"
+    assert "until ADOPT_TOKENS_UNTIL" in text
+
+
 def test_a_name_that_simplejwt_does_not_know_is_obsolete(settings: Any) -> None:
     settings.SIMPLE_JWT = {"ACCESS_TOKEN_LIFETYME": 1}
     assert said_of("ACCESS_TOKEN_LIFETYME")[0] == "obsolete"

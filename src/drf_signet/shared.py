@@ -44,6 +44,8 @@ READ_UNDER_THE_ALIAS = frozenset(
     }
 )
 
+#: Settings by which tokens of before are judged while they are adopted, with the alias or without.
+READ_WITH_TOKENS_OF_OLD = frozenset({"CHECK_REVOKE_TOKEN", "REVOKE_TOKEN_CLAIM"})
 #: The claim by which CHECK_REVOKE_TOKEN knows a token from before a change of the password.
 REVOKE_TOKEN_CLAIM = "hash_password"  # noqa: S105 - a name
 
