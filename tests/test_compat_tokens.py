@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -415,6 +416,12 @@ class TestTokensOfOld:
         with pytest.raises(TokenError, match="blacklisted"):
             RefreshToken(text)
 
+    def test_a_pickled_one_becomes_the_same_session(self, user, adopting):
+        old = RefreshToken(token_of_old(user))
+        for one in (pickle.loads(pickle.dumps(old)), old):
+            assert RefreshToken(str(one)).session_id == old.session_id
+        assert Session.objects.count() == 1
+
     def test_one_that_is_blacklisted_first_stays_dead(self, user, adopting):
         text = token_of_old(user)
         RefreshToken(text).blacklist()
@@ -560,8 +567,6 @@ class TestTheirOwn:
 
 
 def test_token_users_are_only_what_the_token_says(user):
-    import pickle
-
     token_user = TokenUser(AccessToken.for_user(user))
     assert token_user.id == str(user.pk)
     assert token_user != user

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -92,7 +93,7 @@ class Login:
         if api_settings.USER_ID_CLAIM not in payload or payload.get("token_type") not in _OURS:
             return None
         old = _believed(payload)
-        write = lambda: adoption.adopt(old, now=runtime.now())  # noqa: E731 - once, for one name
+        write = partial(_adopt, dict(payload))
         return cls(adoption.session_id(old), end=old.expires_at, write=write)
 
     def write(self, *, until: float) -> None:
@@ -231,6 +232,10 @@ def _check_old(payload: Mapping[str, Any]) -> None:
     names_a_user = api_settings.USER_ID_CLAIM in payload and payload.get("token_type") in _OURS
     if names_a_user and runtime.now() >= runtime.current().rules.adopt_until:
         raise TokenError(_("Token is invalid"))
+
+
+def _adopt(payload: Mapping[str, Any]) -> None:
+    adoption.adopt(_believed(payload), now=runtime.now())
 
 
 def _session_id(payload: Mapping[str, Any]) -> uuid.UUID:
