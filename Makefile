@@ -9,6 +9,8 @@ BENCH := .venv-bench
 SWAP := .venv-swap
 FRONT_ENDS := tests/client/node_modules
 WHEN := $(PY) -m tests.services
+# Each process has a database of its own, on a server that mostly waits for its disk.
+SPREAD := --numprocesses=auto --dist=loadfile
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -34,7 +36,7 @@ test-sqlite: $(VENV)/.test
 	$(PY) -m coverage report
 
 test-postgres: $(VENV)/.test
-	@$(WHEN) postgres env SIGNET_TEST_DATABASE=postgres $(PYTEST)
+	@$(WHEN) postgres env SIGNET_TEST_DATABASE=postgres $(PYTEST) $(SPREAD)
 
 test-mariadb: $(VENV)/.test
 	@$(WHEN) --server mariadb $(MAKE) --no-print-directory test-mariadb-server
@@ -43,7 +45,7 @@ test-mariadb: $(VENV)/.test
 test-mariadb-server:
 	@$(PY) -m pip install --quiet --group mariadb >$(VENV)/mysqlclient.log 2>&1 \
 		|| echo "mysqlclient could not be installed: see $(VENV)/mysqlclient.log"
-	@$(WHEN) mariadb env SIGNET_TEST_DATABASE=mariadb $(PYTEST)
+	@$(WHEN) mariadb env SIGNET_TEST_DATABASE=mariadb $(PYTEST) $(SPREAD)
 
 front-ends: $(FRONT_ENDS)/.installed ## install what the client's tests need, from npm
 

@@ -54,4 +54,4 @@ def _run(session: nox.Session, *pins: str) -> None:
     session.install("--quiet", "--upgrade", "pip>=25.1")  # the first that knows --group
     session.install("--quiet", ".", "--group", "unit", *pins)
     unit = sorted(str(path) for path in Path("tests").glob("test_*.py"))
-    session.run("python", "-m", "pytest", *unit, *session.posargs)
+    session.run("python", "-m", "pytest", "--numprocesses=auto", *unit, *session.posargs)

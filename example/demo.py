@@ -1,12 +1,16 @@
-"""`make demo`: makes the example's database and user, says what to type, and serves."""
+"""`make demo`: makes the example's database and user, says what there is to see, serves."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
 import socket
+import subprocess
 import sys
+import time
+import webbrowser
 from pathlib import Path
 
 import django
@@ -19,9 +23,11 @@ EXAMPLE = Path(__file__).resolve().parent
 USERNAME, PASSWORD = "vitor", "123"
 
 GUIDE = """\
-The example answers at {base} as user {username}, password {password}. Ctrl-C ends it.
+The demo page is at {base}/
 
-In a browser (the pages of Django REST Framework have forms to fill in):
+Log in there as user {username}, password {password}. Ctrl-C ends it.
+
+More in a browser (the pages of Django REST Framework have forms to fill in):
 
     {base}/api/token/            obtain a pair of tokens
     {base}/api/token/refresh/    trade the refresh token for a new access token
@@ -74,6 +80,8 @@ def main() -> None:
     make_database()
     make_user()
     print(guide(host, port), flush=True)
+    if has_a_screen():
+        subprocess.Popen([sys.executable, __file__, "--open", base(host, port)])
     os.execv(command[0], command)
 
 
@@ -154,9 +162,33 @@ def make_user() -> None:
 
 def guide(host: str, port: int) -> str:
     """Write what to type and which pages to open."""
+    return GUIDE.format(base=base(host, port), http=httpie(), username=USERNAME, password=PASSWORD)
+
+
+def base(host: str, port: int) -> str:
+    """Write the address as a browser on this computer knows it."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    base = f"http://{bracketed(reachable)}:{port}"
-    return GUIDE.format(base=base, http=httpie(), username=USERNAME, password=PASSWORD)
+    return f"http://{bracketed(reachable)}:{port}"
+
+
+def has_a_screen() -> bool:
+    """Tell whether somebody has typed `make demo` in a terminal beside a browser."""
+    from config.environment import flag
+
+    screen = sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    wanted = flag(os.environ, "EXAMPLE_OPEN", default=True)
+    return bool(screen) and wanted and sys.stdout.isatty()
+
+
+def open_when_served(address: str) -> None:
+    """Open the demo page as soon as the server listens: a process of its own, beside the server."""
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    for _ in range(100):
+        with contextlib.suppress(OSError):
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+            webbrowser.open(f"{address}/")
+            return
+        time.sleep(0.1)
 
 
 def httpie() -> str:
@@ -174,4 +206,4 @@ def bracketed(host: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    open_when_served(sys.argv[2]) if sys.argv[1:2] == ["--open"] else main()

@@ -583,7 +583,7 @@ def test_a_hash_made_anew_under_an_older_secret_key_ends_nothing(
 
 def test_sessions_of_an_older_password_are_not_carried_over(upgraded: Any) -> None:
     outdated, current = drf_signet.issue(upgraded), drf_signet.issue(upgraded)
-    Session.objects.filter(pk=outdated.session.pk).update(password_stamp="of another password")
+    Session.objects.filter(pk=outdated.session.pk).update(password_stamp="of another")
     by_check(upgraded)
     assert refused(outdated)
     assert reason(outdated) == EndReason.PASSWORD_CHANGED

@@ -134,7 +134,8 @@ REFUSED: list[Refused] = [
 
 
 def _case(parser: Callable[[Any], Any], value: Any, number: int) -> str:
-    return f"{parser.__name__}-{number}-{value!r:.40}"
+    shown = getattr(value, "__name__", repr(value))
+    return f"{parser.__name__}-{number}-{shown:.40}"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Settings of the example: a plain Django project with drf-signet in three places, marked ←."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 from config import environment
@@ -22,6 +23,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_signet",  # ←
     "hello",
+    "playground",
 ]
 
 MIDDLEWARE = [
@@ -33,6 +35,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "playground.weather.bad_weather",  # of the demo page; DEBUG alone
 ]
 
 REST_FRAMEWORK = {
@@ -41,6 +44,8 @@ REST_FRAMEWORK = {
 
 SIGNET = {  # ← access tokens live five minutes, refresh tokens a day
     "COOKIE": {"SECURE": not DEBUG},  # plain http on a desk, and https elsewhere
+    # The default, 30 seconds, is better. On the demo page somebody waits for it to be over.
+    "ROTATION_GRACE_PERIOD": timedelta(seconds=10),
     **environment.signet_overrides(os.environ),
 }
 

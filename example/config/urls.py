@@ -1,4 +1,4 @@
-"""The token endpoints, one protected view, and the admin."""
+"""The token endpoints, one protected view, the admin, and the demo page."""
 
 from django.contrib import admin
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns
@@ -11,6 +11,7 @@ urlpatterns = [
     path("auth/", include("drf_signet.urls_browser")),
     path("hello/", HelloView.as_view(), name="hello"),
     path("admin/", admin.site.urls),
+    path("", include("playground.urls")),
     # Only under DEBUG; runserver needs no such line, gunicorn and uvicorn do.
     *staticfiles_urlpatterns(),
 ]

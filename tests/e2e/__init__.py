@@ -7,5 +7,6 @@ Nothing here imports Django or the package: what is tested is what a client sees
     after five minutes, after a day, lifetimes,
     why refresh                                  test_lifetimes
     the web interface, front ends, the admin     test_browser    Chromium
+    the demo page                                test_demo_page  the same, and test_demo_page_look
     what `make demo` prints                      test_demo       pasted into a shell
 """

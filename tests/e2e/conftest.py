@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.e2e import postgres
+from tests.e2e.browser import browser
 from tests.e2e.clients import Client, Curl, HTTPie, httpie_variables
 from tests.e2e.example import SECRET_KEY, Example, StartExample, start
+from tests.e2e.site import Site, start_site
 from tests.services import require
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 #: The suite runs once per database. The example knows two, and on the second it need not show
 #: again what no database has a part in.
@@ -68,6 +73,22 @@ def start_example(
 def example(start_example: StartExample) -> Example:
     """Return the example with its default settings, under runserver."""
     return start_example()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Return a running Chromium: per module, since tests beside it may want an event loop."""
+    require("chromium")
+    with browser() as launched:
+        yield launched
+
+
+@pytest.fixture
+def site(start_example: StartExample) -> Site:
+    """Return a server of pages with tokens of five minutes and the example's grace."""
+    found = start_site(start_example)
+    found.order()
+    return found
 
 
 @pytest.fixture(params=["runserver", "gunicorn", "uvicorn"])

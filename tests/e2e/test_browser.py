@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e import byhand
-from tests.e2e.browser import browser, file_server
+from tests.e2e.browser import file_server
 from tests.e2e.clients import Curl
 from tests.e2e.example import SECRET_KEY, VITOR, Example
-from tests.services import require
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -70,13 +69,6 @@ class Interface:
 
     def _tab(self, name: str) -> None:
         self.page.get_by_role("link", name=name).click()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    require("chromium")
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.browser import browser, file_server
+from tests.e2e.browser import file_server
 from tests.e2e.example import StartExample
 from tests.e2e.node import CLIENT
 from tests.e2e.site import (
@@ -31,27 +31,11 @@ from tests.e2e.site import (
     said,
     start_site,
 )
-from tests.services import require
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 LOCK = "`drf-signet ${location.origin}/auth/`"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    require("chromium")
-    with browser() as launched:
-        yield launched
-
-
-@pytest.fixture
-def site(start_example: StartExample) -> Site:
-    """Return a server with tokens of five minutes and the usual grace."""
-    found = start_site(start_example)
-    found.order()
-    return found
 
 
 @pytest.fixture

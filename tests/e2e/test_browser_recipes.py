@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.browser import browser
-from tests.e2e.example import ROOT, StartExample
+from tests.e2e.example import ROOT
 from tests.e2e.node import MODULES, TESTS, TYPES, node, require_modules
-from tests.e2e.site import Profile, Site, expire, start_site
-from tests.services import require
+from tests.e2e.site import Profile, Site, expire
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -76,23 +74,9 @@ def bundle(title: str, directory: Path) -> Path:
     return output
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    require("chromium")
-    require_modules()
-    with browser() as launched:
-        yield launched
-
-
-@pytest.fixture
-def site(start_example: StartExample) -> Site:
-    found = start_site(start_example)
-    found.order()
-    return found
-
-
 @pytest.fixture
 def profile(chromium: Browser, site: Site) -> Iterator[Profile]:
+    require_modules()
     with chromium.new_context() as context:
         yield Profile(context=context, site=site)
 

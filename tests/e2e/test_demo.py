@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tests.e2e.example import (
     environment,
     free_port,
     start,
+    wait_until,
 )
 
 NewDatabase = Callable[[], dict[str, str]]
@@ -106,6 +108,41 @@ def test_the_printed_addresses_have_pages(demo: Example) -> None:
         answer = Curl().run("--location", "--header", "Accept: text/html", page)
         assert answer.status in {200, 302, 401, 405}, page
         assert "text/html" in answer.headers["Content-Type"]
+
+
+def test_the_page_is_named_first_and_is_there(demo: Example) -> None:
+    assert demo.output().startswith(f"The demo page is at {demo.base}/\n")
+    answer = Curl().get(f"{demo.base}/")
+    assert answer.status == 200
+    assert "<title>drf-signet: the demo page</title>" in answer.body
+
+
+def test_the_page_is_opened_where_somebody_sits_in_front_of_a_browser(
+    tmp_path: Path, new_database: NewDatabase
+) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{opened}.new && mv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    address = f"127.0.0.1:{free_port()}"
+    screen = {"DISPLAY": ":0", "BROWSER": f"{browser} %s", "EXAMPLE_ADDRESS": address}
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "example/demo.py"],
+        cwd=ROOT,
+        env=environment(**new_database(), **screen),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        try:
+            wait_until(opened.exists, within=60, what="the page is opened")
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            list(read_terminal(ours))
+    os.close(ours)
+    assert opened.read_text(encoding="utf-8").strip() == f"http://{address}/"
 
 
 def test_httpie_is_called_by_its_relative_path_in_the_checkout(demo: Example) -> None:

@@ -1,0 +1,44 @@
+/** The access token: its three parts, what they say, and how long it is good. */
+
+import { $, clock, el } from './dom.js';
+
+const PARTS = ['header', 'payload', 'signature'];
+
+export function showToken(auth) {
+  auth.subscribe(async (state) => {
+    countDown(state);
+    if (state.status !== 'in') return $('#token-text').replaceChildren();
+    const token = await auth.token().catch(() => null);
+    if (token && auth.state.status === 'in') show(token);
+  });
+  setInterval(() => countDown(auth.state), 250);
+}
+
+// #region token
+function show(token) {
+  const parts = token.split('.');
+  const coloured = parts.map((part, place) => el('span', PARTS[place], part));
+  $('#token-text').replaceChildren(coloured[0], '.', coloured[1], '.', coloured[2]);
+  $('#token-header').textContent = JSON.stringify(decoded(parts[0]), null, 2);
+  $('#token-payload').textContent = JSON.stringify(decoded(parts[1]), null, 2);
+  $('#token-says').textContent = saying(decoded(parts[1]));
+  $('#token-signature').textContent = `${parts[2].length} characters, which only the server can make`;
+}
+
+export function decoded(part) {
+  const binary = atob(part.replaceAll('-', '+').replaceAll('_', '/'));
+  return JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0))));
+}
+
+const saying = ({ user_id: user, iat, exp }) => `User ${user}, from ${time(iat)} to ${time(exp)}`;
+const time = (seconds) => new Date(seconds * 1_000).toLocaleTimeString('en-GB');
+
+function countDown({ claims, expiresAt }) {
+  if (!claims) return;
+  const life = claims.exp - claims.iat;
+  const over = claims.exp * 1_000 < Date.now(); // what the client goes by is `expiresAt`
+  const left = over ? 0 : (expiresAt - Date.now()) / 1_000;
+  $('#token-left').textContent = left > 0 ? clock(left) : 'expired';
+  $('#token-bar').value = Math.max(0, left / life);
+}
+// #endregion

@@ -1,0 +1,61 @@
+"""The page; an old token and a second device, so that nobody has to wait or to search for one."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from typing import Any, cast
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.test import RequestFactory
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from drf_signet import Session, issue, runtime, tokens
+from playground import theft
+from playground.guards import strict_csp
+
+PHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1"
+)
+
+
+@strict_csp
+def page(request: HttpRequest) -> HttpResponse:
+    """Show the page, with the lines of the server that it plays with."""
+    settings = runtime.current().settings
+    context = {
+        "cookie": settings.COOKIE,
+        "grace": int(settings.ROTATION_GRACE_PERIOD.total_seconds()),
+        "theft_source": inspect.getsource(theft.replay),
+    }
+    return render(request, "playground/page.html", context)
+
+
+class ExpiredView(APIView):
+    """Make an access token of the caller's session whose time is over, since a second."""
+
+    permission_classes = (IsAuthenticated,)
+
+    def post(self, request: Request) -> Response:
+        settings = runtime.current().settings
+        age = settings.ACCESS_TOKEN_LIFETIME.total_seconds() + settings.LEEWAY + 1
+        session = Session.objects.select_related("user").get(pk=cast("Any", request.auth)["sid"])
+        then = time.time() - age
+        pair = tokens.mint_pair(session, session.generation, now=then, refresh=False)
+        return Response({"access": pair.access})
+
+
+class DeviceView(APIView):
+    """Log the caller in on a phone that does not exist."""
+
+    permission_classes = (IsAuthenticated,)
+
+    def post(self, request: Request) -> Response:
+        phone = RequestFactory().get("/", headers={"user-agent": PHONE}, REMOTE_ADDR="203.0.113.7")
+        issue(request.user, phone)
+        return Response(status=204)
