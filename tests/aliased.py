@@ -28,6 +28,11 @@ LABEL = "token_blacklist"
 OLD = _alias.OLD
 
 
+#: For a test that commits: naming the apps lets PostgreSQL empty their tables in spite of ours,
+#: whose app is not installed any more by then.
+committing = pytest.mark.django_db(transaction=True, available_apps=list(settings.INSTALLED_APPS))
+
+
 @pytest.fixture(scope="module")
 def alias_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """Make the tables for a module of tests; return the module of their models."""

@@ -142,6 +142,12 @@ class TestImport:
         ]
         assert Session.objects.get().user == active
 
+    def test_a_token_from_before_a_change_of_the_password_gets_no_session(self, user: Any) -> None:
+        outstand(user, hash_password="of another password")
+        said = lines()[:2]
+        assert said == ["0 live tokens became sessions", "1 refused: another password"]
+        assert not Session.objects.exists()
+
     def test_a_token_beyond_the_refresh_lifetime_is_imported_until_its_end(self, user: Any) -> None:
         outstanding = outstand(user, seconds=300 * 86400)
         run()

@@ -157,12 +157,14 @@ def refresh(
     request: HttpRequest | None = None,
     *,
     transport: str = Transport.TOKEN,
+    verify: Callable[..., Claims] = tokens.verify_refresh,
     mint: Mint | None = None,
     rotates: bool | None = None,
 ) -> TokenPair | SignetError:
     """Trade a refresh token for new tokens; safe to repeat within the grace period.
 
     Args:
+        verify: reads the token, in place of `tokens.verify_refresh`.
         mint: makes the tokens of a session and generation, in place of `tokens.mint_pair`. Called
             before anything is written, and again after a lost race.
         rotates: whether the generation advances, in place of `ROTATE_REFRESH_TOKENS`.
@@ -175,7 +177,7 @@ def refresh(
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    shown = present(tokens.verify_refresh(raw, now=now), transport, now=now, rotates=rotates)
+    shown = present(verify(raw, now=now), transport, now=now, rotates=rotates)
     rotated = rotation.rotate(shown, mint or partial(_successor, shown, now))
     if rotated.prepared is None:
         return _refusal(rotated, request)

@@ -30,6 +30,10 @@ class Tally:
     inactive: int = 0
     refused: dict[str, int] = field(default_factory=dict)
 
+    def refuse(self, check: str) -> None:
+        """Count a token that a check has refused."""
+        self.refused[check] = self.refused.get(check, 0) + 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
@@ -130,7 +134,7 @@ def _read(text: str, now: float, tally: Tally) -> Claims | None:
     try:
         return claims.read(current.codec.decode(text), token_type=REFRESH, rules=rules, now=now)
     except TokenError as error:
-        tally.refused[error.code] = tally.refused.get(error.code, 0) + 1
+        tally.refuse(error.code)
         return None
 
 
@@ -154,6 +158,8 @@ def _drafts(believed: Sequence[Claims], now: float, tally: Tally) -> Iterator[Se
             tally.no_user += 1
         elif not users.may_authenticate(user):
             tally.inactive += 1
+        elif not adoption.is_of_todays_password(one, user):
+            tally.refuse("another password")
         else:
             yield adoption.draft(one, user, now=now)
 

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
+from django.db import IntegrityError
 
-from drf_signet import adoption, api, sessions
+from drf_signet import adoption, api, sessions, users
 
 from .alias import OLD
 
@@ -25,12 +26,20 @@ def installed() -> bool:
     return apps.is_installed(APP)
 
 
-def outstand(jti: str, **values: Any) -> tuple[Any, bool]:
-    """Return the row of a login, and whether it was made now, with these values."""
+def outstand(jti: str, *, user: Any, **values: Any) -> tuple[Any, bool]:
+    """Return the row of a login, and whether it was made now, with these values.
+
+    A user who was deleted meanwhile is left out, as the deletion would have done a moment later.
+    """
     from .token_blacklist.models import OutstandingToken
 
-    found: tuple[Any, bool] = OutstandingToken.objects.get_or_create(jti=jti, defaults=values)
-    return found
+    defaults = {**values, "user": user}
+    try:
+        return OutstandingToken.objects.get_or_create(jti=jti, defaults=defaults)
+    except IntegrityError:
+        if user is None or not users.was_deleted(user):
+            raise
+    return OutstandingToken.objects.get_or_create(jti=jti, defaults=defaults | {"user": None})
 
 
 def list_as_ended(jti: str) -> tuple[Any, bool]:
