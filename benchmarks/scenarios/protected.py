@@ -115,7 +115,7 @@ _COLD = Bar(
 )
 _COLD_RSA = Bar(
     limit=1.45,
-    why="The check of the signature alone, OpenSSL's, takes most of what the bar leaves: see below.",
+    why="The check of the signature alone, OpenSSL's, takes most of what the bar leaves.",
 )
 _GROUP = "Protected request ÷ the same view without authentication, in process"
 
