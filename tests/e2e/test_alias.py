@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e import byhand
 from tests.e2e.clients import Client, Curl
-from tests.e2e.example import ROOT, SECRET_KEY, VITOR, Example, StartExample
+from tests.e2e.example import NAMES, SECRET_KEY, VITOR, Example, StartExample
 
 FIRST_CLAIMS = r'\{{"token_type":"{kind}","exp":\d+,"jti":"[0-9a-f]{{32}}","user_id":1\b'
 OF_OLD = {
@@ -22,14 +22,6 @@ OF_OLD = {
     "user_id": 1,
 }
 HELLO = {"message": "Hello, World!"}
-NAMES = {
-    "ours": {},
-    "simplejwt's": {
-        "django_settings_module": "tests.e2e.alias.settings",
-        "pythonpath": str(ROOT),
-    },
-}
-
 Start = Callable[..., Example]
 
 
