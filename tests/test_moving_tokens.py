@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from drf_signet import adoption, flows, runtime, sessions
@@ -303,6 +304,16 @@ class TestCommand:
         with pytest.raises(CommandError, match="Set ADOPT_TOKENS_UNTIL first"):
             run("--with-blacklisted")
         assert not Session.objects.exists()
+
+    def test_a_database_without_our_table_is_reported_with_the_rest(
+        self, user: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outstand(user)
+        monkeypatch.setattr(Session._meta, "db_table", "not_migrated_yet")
+        out = StringIO()
+        with pytest.raises(CommandError, match=r"manage\.py migrate"), transaction.atomic():
+            call_command("signet_migrate_from_simplejwt", "--dry-run", stdout=out)
+        assert "Settings" in out.getvalue()
 
     def test_settings_that_cannot_be_used_are_reported_with_the_rest(self, settings: Any) -> None:
         settings.SIGNET = {"SIGNING_KEY": "short"}
