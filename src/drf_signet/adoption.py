@@ -22,7 +22,7 @@ from . import blacklist, runtime, sessions, tokens, users
 from .claims import Claims
 from .database import retried
 from .errors import SessionEnded, TokenError, UserInactive
-from .models import EndReason, Session, Transport
+from .models import EndReason, Session, Transport, write_database, written
 
 #: Of the names, which are values of `jti`, that adopted sessions are called by.
 _NAMESPACE = uuid.UUID("419467a6-cf51-4637-9b90-ebeb83688b21")
@@ -104,10 +104,10 @@ def _end(claims: Claims, user_id: Any) -> None:
 
 
 def _is_adopted(claims: Claims) -> bool:
-    rows = sessions.written().filter(pk=session_id(claims))
-    return retried(rows.exists, using=sessions.write_database())
+    rows = written().filter(pk=session_id(claims))
+    return retried(rows.exists, using=write_database())
 
 
 def _adopt(claims: Claims, now: float) -> None:
-    user = users.load(claims, users.all_users().using(sessions.write_database()))
+    user = users.load(claims, users.all_users().using(write_database()))
     sessions.adopt(draft(claims, user, now=now))

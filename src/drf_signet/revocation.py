@@ -18,11 +18,9 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Protocol
 
-from django.db import router
-
 from .database import DbNow, read_committed
 from .errors import RevocationUnknown
-from .models import Session
+from .models import write_database, written
 
 logger = logging.getLogger("drf_signet")
 
@@ -188,16 +186,14 @@ class DatabaseSource:
 
     def ended_within(self, seconds: float) -> Iterable[uuid.UUID]:
         """Ask with one SELECT, over the index of `ended_at`."""
-        using = router.db_for_write(Session)
-        ended = Session.objects.using(using).filter(
-            ended_at__gt=DbNow() - timedelta(seconds=seconds)
-        )
+        using = write_database()
+        ended = written().filter(ended_at__gt=DbNow() - timedelta(seconds=seconds))
         return [pk for (pk,) in read_committed(ended.values_list("id"), using=using)]
 
     def has_ended(self, session_id: uuid.UUID) -> bool:
         """Ask with one SELECT, by primary key."""
-        using = router.db_for_write(Session)
-        alive = Session.objects.using(using).filter(pk=session_id, end_reason="")
+        using = write_database()
+        alive = written().filter(pk=session_id, end_reason="")
         return not read_committed(alive.values_list("id"), using=using)
 
 

@@ -27,7 +27,7 @@ from drf_signet import (
 from drf_signet.claims import ACCESS, REFRESH, Claims
 from drf_signet.database import retried
 from drf_signet.errors import SignetError
-from drf_signet.models import Session, Transport
+from drf_signet.models import Session, Transport, write_database, written
 from drf_signet.revocation import DatabaseSource
 
 from .exceptions import EndedError, TokenError
@@ -101,8 +101,8 @@ class Login:
             self._write()
             self._write = None
         if until > self._end:
-            shorter = sessions.written().filter(pk=self.session_id, expires_at__lt=end)
-            retried(lambda: shorter.update(expires_at=end), using=sessions.write_database())
+            shorter = written().filter(pk=self.session_id, expires_at__lt=end)
+            retried(lambda: shorter.update(expires_at=end), using=write_database())
             self._end = until
 
     def end(self) -> None:
@@ -189,10 +189,10 @@ def _is_refreshable(payload: Mapping[str, Any]) -> bool:
         login = Login.of(payload)
         if blacklist.holds(str(payload.get("jti"))):
             return False
-        if login is None or not sessions.written().filter(pk=login.session_id).exists():
+        if login is None or not written().filter(pk=login.session_id).exists():
             return True
     elif payload.get("token_type") == REFRESH and "gen" not in payload:  # it can only end it
-        return sessions.written().filter(pk=_session_id(payload), end_reason="").exists()
+        return written().filter(pk=_session_id(payload), end_reason="").exists()
     presented = flows.present(_believed(payload), now=runtime.now(), rotates=rotates())
     return rotation.check(presented) is not None
 
