@@ -23,7 +23,7 @@ from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
 import drf_signet
-from drf_signet import revocation, runtime
+from drf_signet import revocation, runtime, tokens
 from drf_signet.authentication import JWTAuthentication
 from drf_signet.database import DbNow
 from drf_signet.lazyuser import is_unfetched
@@ -346,6 +346,39 @@ def test_a_long_lived_token_does_not_come_back_to_life_when_its_end_is_forgotten
     elsewhere(session, seconds_ago=2 * 3600)
     access = mint(user_id=user.pk, sid=str(session.pk), iat=now - 3 * 3600, exp=now + 1800)
     assert hello(access).status_code == 401
+
+
+def test_an_end_is_remembered_for_as_long_as_clocks_may_differ(
+    user: Any, settings: Any, shared: None
+) -> None:
+    """The issuer's clock was ahead by the leeway, and the reader accepts until the leeway is over."""
+    settings.SIGNET = {"LEEWAY": 600, "ACCESS_TOKEN_LIFETIME": timedelta(hours=1)}
+    session, now = drf_signet.issue(user).session, int(time.time())
+    elsewhere(session, seconds_ago=4700)
+    iat = now - 4700 + 600
+    access = mint(user_id=user.pk, sid=str(session.pk), iat=iat, exp=iat + 3600)
+    assert refusal(hello(access)) == ENDED
+
+
+@pytest.mark.parametrize(("span", "status"), [(3600, 200), (3601, 401)])
+def test_the_leeway_makes_no_token_longer(
+    span: int, status: int, user: Any, settings: Any, shared: None
+) -> None:
+    settings.SIGNET = {"LEEWAY": 600}
+    now = int(time.time())
+    session = drf_signet.issue(user).session
+    access = mint(user_id=user.pk, sid=str(session.pk), iat=now, exp=now + span)
+    assert hello(access).status_code == status
+
+
+def test_a_lifetime_in_fractions_of_a_second_is_that_of_whole_seconds(
+    user: Any, settings: Any
+) -> None:
+    settings.SIGNET = {"ACCESS_TOKEN_LIFETIME": timedelta(hours=2, milliseconds=500)}
+    session, now = drf_signet.issue(user).session, int(time.time()) - 1
+    for fraction in (0.0, 0.25, 0.5, 0.75):  # instants are cut, so that half of them live longer
+        access = tokens.mint_pair(session, 0, now=now + fraction).access
+        assert hello(access).status_code == 200
 
 
 def test_a_token_of_old_is_accepted_for_as_long_as_the_settings_say(

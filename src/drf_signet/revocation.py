@@ -9,6 +9,7 @@ every `FULL_EVERY` seconds (and at the start, and after an error) over the feed'
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -197,6 +198,18 @@ class DatabaseSource:
         return not read_committed(alive.values_list("id"), using=using)
 
 
+def longest(*, access_lifetime: float) -> int:
+    """Return for how many seconds an access token may be made to live, by `exp` less `iat`.
+
+    Both are whole seconds: a lifetime with a fraction may come out a second longer.
+    """
+    return math.ceil(max(access_lifetime, LEAST_LIFETIME))
+
+
 def reach(*, access_lifetime: float, leeway: float) -> float:
-    """Return for how many seconds an ended session has to be remembered."""
-    return max(access_lifetime, LEAST_LIFETIME) + leeway + MARGIN
+    """Return for how many seconds an ended session has to be remembered.
+
+    Twice the leeway: the clock of who issued the token may be ahead by it, and that of who reads
+    the token behind.
+    """
+    return longest(access_lifetime=access_lifetime) + 2 * leeway + MARGIN
