@@ -351,7 +351,7 @@ def test_a_long_lived_token_does_not_come_back_to_life_when_its_end_is_forgotten
 def test_an_end_is_remembered_for_as_long_as_clocks_may_differ(
     user: Any, settings: Any, shared: None
 ) -> None:
-    """The issuer's clock was ahead by the leeway, and the reader accepts until the leeway is over."""
+    """The issuer's clock was ahead by the leeway, and the reader accepts until it is over."""
     settings.SIGNET = {"LEEWAY": 600, "ACCESS_TOKEN_LIFETIME": timedelta(hours=1)}
     session, now = drf_signet.issue(user).session, int(time.time())
     elsewhere(session, seconds_ago=4700)
