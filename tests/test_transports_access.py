@@ -7,7 +7,6 @@ process that has never seen the tokens, and of one that has.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from drf_signet import runtime
 from drf_signet.errors import SignetError
 from drf_signet.transports import access
+from tests.situations import access_token
 
 COOKIE: Mapping[str, Any] = {"COOKIE": {"ACCESS_NAME": "access-token"}}
 #: The token that is known, another one that is known too, and one that is none.
@@ -34,14 +34,6 @@ HEADERS = st.lists(
     CREDENTIALS | st.sampled_from([" ", ",", ", ", *TOKENS]), min_size=1, max_size=3
 ).map("".join)
 PAIRS = st.lists(st.sampled_from([f"__Host-access-token={one}" for one in TOKENS]), max_size=2)
-
-
-def mint(*, seconds: float = 300, **changed: Any) -> str:
-    """Sign an access token of a session that no table knows."""
-    now = int(time.time())
-    payload = {"token_type": "access", "exp": now + seconds, "iat": now - 300, "user_id": 1}
-    ids = {"jti": uuid.uuid4().hex, "sid": str(uuid.uuid4())}
-    return runtime.current().codec.encode({**payload, **ids, **changed})
 
 
 def found(request: HttpRequest, *, later: float = 0) -> Any:
@@ -69,7 +61,7 @@ def meet(*known: str) -> None:
 
 def same_answers(header: str, cookies: list[str], method: str) -> Any:
     """Return the answer to a request, which is the same before its tokens are known and after."""
-    tokens = {"known": mint(), "other": mint()}
+    tokens = {"known": access_token(), "other": access_token()}
     sent = request(
         header.format(**tokens), *(one.format(**tokens) for one in cookies), method=method
     )
@@ -127,7 +119,7 @@ def test_a_cookie_is_not_read_where_it_is_switched_off() -> None:
 
 
 def test_a_known_token_is_not_found_from_the_instant_it_expires() -> None:
-    token = mint(seconds=60)
+    token = access_token(exp=int(time.time()) + 60)
     meet(token)
     assert isinstance(found(request(f"Bearer {token}"), later=58), dict)
     assert found(request(f"Bearer {token}"), later=61)[1] == "expired"
@@ -147,7 +139,7 @@ def test_a_known_token_is_not_found_from_the_instant_it_expires() -> None:
 def test_a_known_token_is_looked_at_again_after_a_change_of_the_settings(
     setting: dict[str, Any], answer: str | None
 ) -> None:
-    token = mint()
+    token = access_token()
     meet(token)
     with override_settings(SIGNET=setting):
         got = found(request(f"Bearer {token}"))
