@@ -6,11 +6,12 @@ The database's clock is nobody's to set, so time passes by moving a row back.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db import connection
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -89,6 +90,15 @@ def token_of_old(user: Any, *, seconds: int = 3600, **claims: Any) -> str:
     return runtime.current().codec.encode({**own, "user_id": user.pk, **claims})
 
 
+def access_token(**changed: Any) -> str:
+    """Sign an access token of a session that no table knows."""
+    now = int(runtime.now())
+    payload = {"token_type": "access", "exp": now + 300, "jti": uuid.uuid4().hex, "user_id": 1}
+    return runtime.current().codec.encode(
+        {**payload, "iat": now, "sid": str(uuid.uuid4()), **changed}
+    )
+
+
 def generation_of(token: str | None) -> tuple[uuid.UUID | None, int]:
     """Return (session, generation), which a valid refresh token stands for."""
     claims = tokens.verify_refresh(token, now=runtime.now())
@@ -115,6 +125,30 @@ def delete_row_of(user: Any) -> None:
     with connection.cursor() as cursor:
         table = get_user_model()._meta.db_table
         cursor.execute(f"DELETE FROM {table} WHERE id = %s", [user.pk])
+
+
+class NewHasher(MD5PasswordHasher):
+    """Another algorithm, as fast as the one of all tests."""
+
+    algorithm = "new"
+
+
+def hashed_before(
+    settings: Any,
+    make_user: Callable[[], Any],
+    *,
+    old: type[Any] = MD5PasswordHasher,
+    preferred: Sequence[type[Any]] = (NewHasher, MD5PasswordHasher),
+) -> Any:
+    """Return a user whose hash Django replaces at the next login."""
+    settings.PASSWORD_HASHERS = [_path(old)]
+    user = make_user()
+    settings.PASSWORD_HASHERS = [_path(one) for one in preferred]
+    return user
+
+
+def _path(hasher: type[Any]) -> str:
+    return f"{hasher.__module__}.{hasher.__qualname__}"
 
 
 def post(client: APIClient, name: str, **data: Any) -> Any:

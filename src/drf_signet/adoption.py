@@ -24,7 +24,7 @@ from . import blacklist, conf, runtime, sessions, tokens, users
 from .claims import Claims
 from .database import retried
 from .errors import SessionEnded, TokenError, UserInactive
-from .models import EndReason, Session, Transport
+from .models import EndReason, Session, Transport, write_database, written
 from .shared import REVOKE_TOKEN_CLAIM, get_md5_hash_password
 
 #: Of the names, which are values of `jti`, that adopted sessions are called by.
@@ -119,12 +119,12 @@ def _end(claims: Claims, user_id: Any) -> None:
 
 
 def _is_adopted(claims: Claims) -> bool:
-    rows = sessions.written().filter(pk=session_id(claims))
-    return retried(rows.exists, using=sessions.write_database())
+    rows = written().filter(pk=session_id(claims))
+    return retried(rows.exists, using=write_database())
 
 
 def _adopt(claims: Claims, now: float) -> None:
-    user = users.load(claims, users.all_users().using(sessions.write_database()))
+    user = users.load(claims, users.all_users().using(write_database()))
     if not is_of_todays_password(claims, user):
         raise SessionEnded("of another password")
     sessions.adopt(draft(claims, user, now=now))

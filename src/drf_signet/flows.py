@@ -31,7 +31,7 @@ from .errors import (
     TokenReused,
     UserInactive,
 )
-from .models import EndReason, Session, Transport
+from .models import EndReason, Session, Transport, write_database, written
 from .rotation import Presented, Rotation, Verdict
 from .signals import refresh_reused, session_opened, session_refreshed
 from .tokens import TokenPair
@@ -234,8 +234,8 @@ def logout(
     """
     now = runtime.now()
     presented = present(tokens.verify_refresh(raw, now=now), transport, now=now)
-    rows = sessions.written().select_related("user").filter(pk=presented.session_id)
-    session = retried(rows.first, using=sessions.write_database())
+    rows = written().select_related("user").filter(pk=presented.session_id)
+    session = retried(rows.first, using=write_database())
     if session is None or session.end_reason:
         return
     user = session.user  # None if its row is gone: that keeps nobody from ending the session

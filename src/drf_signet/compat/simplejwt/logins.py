@@ -30,7 +30,7 @@ from drf_signet import (
 from drf_signet.claims import ACCESS, REFRESH, Claims
 from drf_signet.database import retried
 from drf_signet.errors import SessionEnded, SignetError, UserInactive
-from drf_signet.models import EndReason, Session, Transport
+from drf_signet.models import EndReason, Session, Transport, write_database, written
 from drf_signet.revocation import DatabaseSource
 
 from . import wire
@@ -115,8 +115,8 @@ class Login:
                 raise TokenError(_("Token is blacklisted")) from error
             self._write = None
         if until > self._end:
-            shorter = sessions.written().filter(pk=self.session_id, expires_at__lt=end)
-            retried(lambda: shorter.update(expires_at=end), using=sessions.write_database())
+            shorter = written().filter(pk=self.session_id, expires_at__lt=end)
+            retried(lambda: shorter.update(expires_at=end), using=write_database())
             self._end = until
 
     def end(self) -> None:
@@ -176,7 +176,7 @@ def check_alive(payload: Mapping[str, Any]) -> None:
 
 def ended_with_password(payload: Mapping[str, Any]) -> bool:
     """Whether the session of a verified payload ended because the password changed: one SELECT."""
-    rows = sessions.written().filter(end_reason=EndReason.PASSWORD_CHANGED)
+    rows = written().filter(end_reason=EndReason.PASSWORD_CHANGED)
     return rows.filter(pk=_session_id(payload)).exists()
 
 
@@ -212,10 +212,10 @@ def _is_refreshable(payload: Mapping[str, Any]) -> bool:
             return False
         if login is None:
             return True
-        if not sessions.written().filter(pk=login.session_id).exists():
+        if not written().filter(pk=login.session_id).exists():
             return _could_be_adopted(payload)
     elif payload.get("token_type") == REFRESH and "gen" not in payload:  # it can only end it
-        return sessions.written().filter(pk=_session_id(payload), end_reason="").exists()
+        return written().filter(pk=_session_id(payload), end_reason="").exists()
     presented = flows.present(_believed(payload), now=runtime.now(), rotates=rotates())
     return rotation.check(presented) is not None
 

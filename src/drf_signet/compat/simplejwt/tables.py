@@ -14,7 +14,8 @@ from typing import Any
 from django.apps import apps
 from django.db import IntegrityError
 
-from drf_signet import adoption, api, sessions, users
+from drf_signet import adoption, api, users
+from drf_signet.models import written
 
 from .alias import OLD
 
@@ -60,7 +61,7 @@ def end_logins(jtis: Iterable[str]) -> None:
     listed = list(jtis)
     ids = [found for jti in listed if (found := as_session_id(jti)) is not None]
     ids += [adoption.session_id_of(jti) for jti in listed]  # of those from before the switch
-    alive = sessions.written().filter(pk__in=ids, end_reason="")
+    alive = written().filter(pk__in=ids, end_reason="")
     for pk in list(alive.values_list("pk", flat=True)):
         api.end(pk)
 
