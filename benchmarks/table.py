@@ -80,9 +80,9 @@ class Row:
         ]
 
 
-def markdown(rows: list[Row]) -> str:
-    """Return the table."""
-    heading = ["", *[COLUMNS["signet"], "bar"], *list(COLUMNS.values())[1:]]
+def markdown(rows: list[Row], *, bars: bool = True) -> str:
+    """Return the table, with or without the column of bars."""
+    heading = ["", COLUMNS["signet"], *(["bar"] if bars else []), *list(COLUMNS.values())[1:]]
     lines = [_line(heading), _line(["---"] + ["---:"] * (len(heading) - 1))]
     group = ""
     for row in rows:
@@ -90,7 +90,8 @@ def markdown(rows: list[Row]) -> str:
             group = row.group
             lines.append(_line([f"**{group}**"] + [""] * (len(heading) - 1)))
         peers = [_cell(row, row.cells.get(name)) for name in list(COLUMNS)[1:]]
-        lines.append(_line([row.label, f"**{_cell(row, row.own)}**", _bar(row), *peers]))
+        own = [f"**{_cell(row, row.own)}**", *([_bar(row)] if bars else [])]
+        lines.append(_line([row.label, *own, *peers]))
     return "\n".join(lines)
 
 
