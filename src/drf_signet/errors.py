@@ -82,6 +82,10 @@ class SessionEnded(TokenError):
     reason = "ended"
 
 
+class JustLoggedOut(SessionEnded):
+    """It was ended by a logout, or by a login in its place, that may not be answered yet."""
+
+
 class TokenReused(TokenError):
     """A rotated refresh token came back after its grace period; its session was ended.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -63,8 +64,8 @@ def start_example(
         return running[key]
 
     yield get
-    for example in running.values():
-        example.stop()
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(Example.stop, running.values()))
     broken = [one.output() for one in running.values() if "Internal Server Error" in one.output()]
     assert broken == []
 
