@@ -24,7 +24,6 @@ ANSWERS: list[tuple[SignetError, int, str, str | None]] = [
     (errors.TokenExpired(), 401, "token_not_valid", "expired"),
     (errors.WrongTokenType(), 401, "token_not_valid", "wrong_type"),
     (errors.SessionEnded("gone"), 401, "token_not_valid", "ended"),
-    (errors.JustLoggedOut(), 401, "token_not_valid", "ended"),
     (errors.TokenReused(behind=3), 401, "token_not_valid", "reused"),
     (errors.UserInactive(), 401, "user_inactive", None),
     (errors.CredentialsRefused(), 401, "no_active_account", None),

@@ -25,7 +25,6 @@ from .database import retried
 from .errors import (
     CredentialsRefused,
     InvalidClaim,
-    JustLoggedOut,
     SessionEnded,
     SignetError,
     TokenError,
@@ -294,4 +293,4 @@ def _refusal(rotated: Rotation[TokenPair], request: HttpRequest | None) -> Signe
     if rotated.verdict is Verdict.INACTIVE:
         return UserInactive()
     just_now = sessions.is_just_logged_out(rotated.session, now=runtime.now())
-    return JustLoggedOut() if just_now else SessionEnded()
+    return SessionEnded(just_now=just_now)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from . import flows, problems
 from .claims import Claims
-from .errors import JustLoggedOut, SignetError, TokenError
+from .errors import SessionEnded, SignetError, TokenError
 from .models import Transport
 from .serializers import NothingSerializer
 from .tokens import TokenPair
@@ -105,7 +105,7 @@ class CookieRefreshView(CookieView):
         if isinstance(outcome, TokenPair):
             return self.respond(outcome)
         response = self.refuse(outcome)
-        if not isinstance(outcome, JustLoggedOut):
+        if not (isinstance(outcome, SessionEnded) and outcome.just_now):
             cookie.delete(response)
         return response
 
