@@ -128,7 +128,7 @@ def is_just_logged_out(session: Session | None, *, now: float) -> bool:
     """Whether a logout, or a login in its place, has ended it and may not be answered yet."""
     if session is None or session.ended_at is None or session.end_reason != EndReason.LOGOUT:
         return False
-    return session.ended_at > as_datetime(now) - ANSWERED_WITHIN
+    return abs(as_datetime(now) - session.ended_at) < ANSWERED_WITHIN
 
 
 def end_all(
