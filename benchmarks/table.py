@@ -14,11 +14,16 @@ NOISE = 0.03
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """What DESIGN.md asks of drf-signet's figure, or of its ratio to simplejwt's."""
+    """What drf-signet's figure, or its ratio to simplejwt's, ought to be.
+
+    Args:
+        why: the sentence for the case that it is not.
+    """
 
     limit: float
     at: Literal["most", "least"] = "most"
     relative: bool = False
+    why: str = ""
 
     def __str__(self) -> str:
         sign = "≤" if self.at == "most" else "≥"
@@ -105,11 +110,12 @@ UNEXPLAINED = "Nobody has said why yet."
 
 
 def missed(rows: list[Row]) -> list[str]:
-    """Return a list item for each bar that is missed."""
+    """Return a list item for each bar that is missed: by how much, and why."""
     return [
-        f"- *{row.group}: {row.label}*: {row.against_bar():.3g}, the bar is {row.bar}."
+        f"- *{row.group}: {row.label}*: {row.against_bar():.3g}, the bar is {row.bar}. "
+        f"{row.bar.why or UNEXPLAINED}"
         for row in rows
-        if row.meets_bar() is False
+        if row.bar is not None and row.meets_bar() is False
     ]
 
 

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from drf_signet import adoption, runtime, sessions, tokens
 from drf_signet.models import EndReason, Session
+from drf_signet.shared import get_md5_hash_password
 from tests.situations import (
     ADOPTING,
     ROTATING,
@@ -164,6 +165,34 @@ def test_an_adopted_session_ends_when_the_password_changes(client: APIClient, us
     user.set_password("another")
     user.save()
     assert post(client, "token_refresh", refresh=refresh).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("simple_jwt", "claim", "said", "status"),
+    [
+        ({}, "hash_password", "today's", 200),
+        ({}, "hash_password", "another", 401),
+        ({"CHECK_REVOKE_TOKEN": True}, "hash_password", "today's", 200),
+        ({"CHECK_REVOKE_TOKEN": True}, "hash_password", "another", 401),
+        ({"CHECK_REVOKE_TOKEN": True}, "other", "today's", 401),
+        ({"CHECK_REVOKE_TOKEN": True, "REVOKE_TOKEN_CLAIM": "other"}, "other", "today's", 200),
+        ({"REVOKE_TOKEN_CLAIM": "other"}, "other", "another", 401),
+    ],
+)
+def test_a_token_of_old_that_says_its_password_is_adopted_under_no_other(
+    client: APIClient,
+    user: Any,
+    settings: Any,
+    simple_jwt: dict[str, Any],
+    claim: str,
+    said: str,
+    status: int,
+) -> None:
+    settings.SIMPLE_JWT = simple_jwt
+    stamp: Any = get_md5_hash_password(user.password if said == "today's" else said)
+    refresh = token_of_old(user, **{claim: stamp})
+    assert post(client, "token_refresh", refresh=refresh).status_code == status
+    assert Session.objects.exists() is (status == 200)
 
 
 def test_the_user_may_be_named_as_a_text_as_the_field_s_newer_tokens_do(

@@ -12,6 +12,7 @@ from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from tests.forge import signer
+from tests.situations import ADOPTING
 
 SHORT = "k" * 31
 LONG = "k" * 32
@@ -239,6 +240,14 @@ class TestSimpleJwt:
         text = "BLACKLIST_AFTER_ROTATION, UPDATE_LAST_LOGIN"
         assert the_one("W004").msg == f"Settings of SIMPLE_JWT that have no effect here: {text}."
         assert the_one("W004").hint == "Remove them."
+
+    def test_what_tokens_of_old_are_judged_by_has_an_effect_while_they_are_adopted(
+        self, settings: Any
+    ) -> None:
+        settings.SIMPLE_JWT = {"CHECK_REVOKE_TOKEN": True, "REVOKE_TOKEN_CLAIM": "password"}
+        assert ids() == ["signet.W004"]
+        settings.SIGNET = dict(ADOPTING)
+        assert ids() == []
 
     def test_both_are_said_of_a_dict_with_both(self, settings: Any) -> None:
         settings.SIMPLE_JWT = {"LEEWAY": 5, "JTI_CLAIM": "jti"}

@@ -107,3 +107,26 @@ def test_the_command_tells_rows_of_old_from_those_of_the_alias(
     assert "1 live tokens became sessions" in said
     assert "1 are sessions already" in said
     assert Session.objects.count() == 2
+
+
+def test_a_token_of_old_and_its_successors_have_the_row_that_it_had(
+    alias: Any, outstanding: Any, client: APIClient
+) -> None:
+    assert RefreshToken(outstanding.token).outstand() == (outstanding, False)
+    successor = outstanding.token
+    for _ in range(2):
+        successor = client.post(REFRESH, {"refresh": successor}).data["refresh"]
+        assert RefreshToken(successor)["jti"] == outstanding.jti
+        assert RefreshToken(successor).outstand() == (outstanding, False)
+    entry, created = RefreshToken(successor).blacklist()
+    assert (entry.token, created) == (outstanding, True)
+    assert alias.OutstandingToken.objects.count() == 1
+    assert Session.objects.get().end_reason == "logout"
+
+
+def test_a_token_of_old_without_a_row_gets_one_of_its_own_id(alias: Any, user: Any) -> None:
+    token = RefreshToken(token_of_old(user))
+    row, created = token.outstand() or (None, False)
+    assert row is not None
+    assert (row.jti, row.user, created) == (token["jti"], user, True)
+    assert RefreshToken(str(token)).outstand() == (row, False)

@@ -117,6 +117,14 @@ def test_apps_are_known_by_the_names_in_installed_apps(alias):
     assert apps.all_models["token_blacklist"]["outstandingtoken"] is alias.OutstandingToken
 
 
+def test_the_models_are_found_beside_the_tokens_too(alias):
+    tokens = importlib.import_module(f"{OLD}.tokens")
+    assert tokens.OutstandingToken is alias.OutstandingToken
+    assert tokens.BlacklistedToken is alias.BlacklistedToken
+    with pytest.raises(AttributeError, match="NOTHING"):
+        _ = tokens.NOTHING
+
+
 def test_it_wins_over_an_installed_simplejwt_and_loads_what_is_asked_for(tmp_path):
     package = tmp_path / OLD
     package.mkdir()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.admin import site
 from django.core.management import call_command
+from django.db import IntegrityError
 from django.test import RequestFactory
 from rest_framework.test import APIRequestFactory
 
@@ -19,11 +20,12 @@ from drf_signet.compat.simplejwt.authentication import (
     JWTAuthentication,
     JWTStatelessUserAuthentication,
 )
+from drf_signet.compat.simplejwt.backends import TokenBackend
 from drf_signet.compat.simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken, SlidingToken
 from drf_signet.compat.simplejwt.utils import get_md5_hash_password
 from drf_signet.errors import RevocationUnknown
-from tests.aliased import alias, alias_tables
+from tests.aliased import alias, alias_tables, committing
 from tests.conftest import PASSWORD
 from tests.situations import token_of_old
 
@@ -94,6 +96,40 @@ class TestLogin:
         client.post("/api/token/", CREDENTIALS)
         user.refresh_from_db()
         assert user.last_login is not None
+
+    @pytest.mark.parametrize(
+        ("simple_jwt", "status"), [({}, 200), ({"UPDATE_LAST_LOGIN": True}, 401)]
+    )
+    @pytest.mark.parametrize("path", ["/api/token/", "/api/sliding/"])
+    @committing
+    def test_a_user_who_is_deleted_during_a_login_is_no_error_of_ours(
+        self, client, alias, user, settings, path, simple_jwt, status
+    ):
+        settings.AUTHENTICATION_BACKENDS = ["tests.test_flows.Deleting"]
+        settings.SIMPLE_JWT = simple_jwt
+        answer = client.post(path, CREDENTIALS)
+        assert answer.status_code == status
+        rows = list(alias.OutstandingToken.objects.all())
+        assert [row.user for row in rows] == [None] * Session.objects.count()
+        for token in answer.json().values() if status == 200 else ():
+            assert hello(client, token)[0] == refresh(client, token).status_code == 401
+
+    @committing
+    def test_a_database_that_fails_during_a_login_is_no_refusal(
+        self, client, alias, user, settings, monkeypatch
+    ):
+        def fail(*args: Any, **kwargs: Any) -> None:
+            raise IntegrityError("out of order")
+
+        settings.SIMPLE_JWT = {"UPDATE_LAST_LOGIN": True}
+        for owner, name in (
+            (type(user), "save"),
+            (type(alias.OutstandingToken.objects.all()), "create"),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, fail)
+                with pytest.raises(IntegrityError, match="out of order"):
+                    client.post("/api/token/", CREDENTIALS)
 
     def test_a_serializer_whose_token_is_another_s_works(self, user):
         class Mine(serializers.TokenObtainSerializer):
@@ -190,6 +226,74 @@ class TestRefresh:
             assert refresh(client, pair["refresh"][:-8] + "AAAAAAAA").status_code == 401
 
 
+class MobileAccess(AccessToken):
+    token_type = "mobile access"
+
+
+class MobileToken(RefreshToken):
+    token_type = "mobile"
+    lifetime = timedelta(days=30)
+    access_token_class = MobileAccess
+
+
+class MobileSerializer(serializers.TokenRefreshSerializer):
+    token_class = MobileToken
+
+
+class TestATypeOfOnesOwn:
+    @pytest.fixture(autouse=True)
+    def _settings(self, alias: Any, settings: Any) -> None:
+        settings.SIMPLE_JWT = {
+            **ROTATING,
+            "TOKEN_REFRESH_SERIALIZER": f"{__name__}.MobileSerializer",
+            "AUTH_TOKEN_CLASSES": [f"{__name__}.MobileAccess"],
+        }
+        settings.SIGNET = {"ROTATION_GRACE_PERIOD": timedelta(0)}
+
+    def test_it_is_refreshed_and_replays_are_noticed(self, client, user):
+        token = MobileToken.for_user(user)
+        token["role"] = "editor"
+        answer = refresh(client, token).json()
+        successor = MobileToken(answer["refresh"])
+        assert (successor["gen"], successor["token_type"], successor["role"]) == (
+            1,
+            "mobile",
+            "editor",
+        )
+        assert hello(client, answer["access"])[0] == 200
+        assert hello(client, AccessToken.for_user(user))[0] == 401
+        assert body(refresh(client, token)) == BLACKLISTED
+        assert body(refresh(client, successor)) == BLACKLISTED
+
+    def test_tokens_of_other_types_are_refused(self, client, user, alias):
+        token = MobileToken.for_user(user)
+        others = [RefreshToken.for_user(user), token.access_token, SlidingToken.for_user(user)]
+        assert [refresh(client, one).status_code for one in others] == [401] * 3
+        row = alias.OutstandingToken.objects.get(jti=token["jti"])
+        assert refresh(client, row.token).status_code == 401
+        native = client.post("/native/refresh/", {"refresh": str(token)})
+        assert native.status_code == 401
+
+    def test_one_of_old_becomes_a_session_and_ends_as_one(self, client, user, settings):
+        old = token_of_old(user, token_type="mobile")
+        assert refresh(client, old).status_code == 401
+        until = datetime.fromtimestamp(runtime.now() + 3600, UTC)
+        settings.SIGNET = {"ADOPT_TOKENS_UNTIL": until}
+        assert refresh(client, old).status_code == 200
+        MobileToken(old).blacklist()
+        assert Session.objects.get().end_reason == "logout"
+        assert body(refresh(client, old)) == BLACKLISTED
+
+    def test_one_with_keys_of_its_own_is_refused(self, client, user, settings):
+        class Foreign(MobileToken):
+            _token_backend = TokenBackend("HS256", "another key, of 32 bytes or more: 0123456789")
+
+        serializer = type("Mine", (MobileSerializer,), {"token_class": Foreign})
+        view = views.TokenRefreshView.as_view(serializer_class=serializer)
+        request = APIRequestFactory().post("/", {"refresh": str(Foreign.for_user(user))})
+        assert view(request).status_code == 401
+
+
 class TestTokensOfOld:
     @pytest.fixture(autouse=True)
     def _adopting(self, alias: Any, settings: Any) -> None:
@@ -263,6 +367,18 @@ class TestProtected:
         assert hello(client, pair["access"])[1]["code"] == "user_inactive"
         user.delete()
         assert hello(client, pair["access"])[1]["code"] == "user_not_found"
+
+    def test_a_new_password_is_named_where_the_setting_asked_for_it(
+        self, client, pair, user, settings
+    ):
+        user.set_password("another")
+        user.save()
+        assert hello(client, pair["access"])[1]["code"] == "token_not_valid"
+        settings.SIMPLE_JWT = {"CHECK_REVOKE_TOKEN": True}
+        said = {"detail": "The user's password has been changed.", "code": "password_changed"}
+        assert hello(client, pair["access"]) == (401, said)
+        Session.objects.update(end_reason="logout")
+        assert hello(client, pair["access"])[1]["code"] == "token_not_valid"
 
     def test_a_database_that_is_away_is_no_bad_token(self, client, pair, settings, monkeypatch):
         def unknown(*args: Any, **kwargs: Any) -> bool:

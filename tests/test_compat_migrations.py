@@ -11,7 +11,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from tests.aliased import LABEL, alias, alias_tables, installed
+from tests.aliased import LABEL, alias, installed
+from tests.aliased import migrated_tables as alias_tables
 
 __all__ = ["alias", "alias_tables"]  # fixtures, here by their import
 

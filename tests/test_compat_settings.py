@@ -14,6 +14,7 @@ from drf_signet import conf, shared
 from drf_signet.compat.simplejwt.settings import DEFAULTS, IMPORT_STRINGS, api_settings
 from drf_signet.compat.simplejwt.tokens import AccessToken
 from tests.aliased import alias, alias_tables
+from tests.situations import SIMPLE_JWT_DEFAULTS
 
 __all__ = ["alias", "alias_tables"]  # fixtures, here by their import
 
@@ -23,6 +24,10 @@ def test_it_follows_override_settings():
         assert api_settings.ACCESS_TOKEN_LIFETIME == AccessToken.lifetime == timedelta(minutes=9)
         assert api_settings.user_settings == {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=9)}
     assert api_settings.ACCESS_TOKEN_LIFETIME == AccessToken.lifetime == timedelta(minutes=5)
+
+
+def test_the_defaults_are_those_of_old():
+    assert DEFAULTS == {**SIMPLE_JWT_DEFAULTS, "SIGNING_KEY": None}
 
 
 def test_signet_wins_for_what_both_have():

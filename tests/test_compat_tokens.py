@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import IntegrityError
 
 from drf_signet import Session, end, runtime
@@ -73,6 +75,12 @@ class TestWriting:
             assert (claims.session_id, claims.generation) == (token.session_id, 0)
             assert claims["user_id"] == user.pk
 
+    def test_copies_that_were_made_before_are_of_one_session(self, user):
+        token = RefreshToken.for_user(user)
+        for one in (token, copy.copy(token), copy.deepcopy(token)):
+            assert RefreshToken(str(one)).session_id == token.session_id
+        assert Session.objects.count() == 1
+
     def test_a_write_that_fails_is_tried_again(self, user):
         token = RefreshToken.for_user(user)
         failing = mock.patch("drf_signet.sessions.open", side_effect=IntegrityError)
@@ -103,6 +111,12 @@ class TestWriting:
         stateless = TokenUser(AccessToken.for_user(user))
         str(AccessToken.for_user(stateless))
         assert Session.objects.get().user == user
+
+    def test_a_row_of_another_model_is_not_taken_for_the_user_of_its_key(self, user):
+        group = Group.objects.create(pk=user.pk, name="editors")
+        for kind in (AccessToken, RefreshToken, SlidingToken):
+            with pytest.raises(TypeError, match="a session is of a User, not of <Group: editors>"):
+                kind.for_user(group)
 
     @pytest.mark.parametrize("named", ["4711", "abc", None])
     def test_a_user_who_is_not_there_gets_a_token_that_nobody_takes(self, db, named):
@@ -363,8 +377,10 @@ class TestEnding:
 
     def test_a_stateless_user_can_be_given_a_refresh_token(self, user, alias):
         stateless = TokenUser(AccessToken.for_user(user))
-        RefreshToken(str(RefreshToken.for_user(stateless)))
-        assert alias.OutstandingToken.objects.get().user == user
+        token = RefreshToken(str(RefreshToken.for_user(stateless)))
+        row, created = token.outstand() or (None, False)
+        assert row is not None
+        assert (row.user, row.jti, created) == (user, token["jti"], True)
 
     def test_rows_of_before_name_no_session(self, alias):
         assert tables.as_session_id("no id of a session") is None
@@ -400,6 +416,12 @@ class TestTokensOfOld:
         with pytest.raises(TokenError, match="blacklisted"):
             RefreshToken(text)
 
+    def test_a_pickled_one_becomes_the_same_session(self, user, adopting):
+        old = RefreshToken(token_of_old(user))
+        for one in (pickle.loads(pickle.dumps(old)), old):
+            assert RefreshToken(str(one)).session_id == old.session_id
+        assert Session.objects.count() == 1
+
     def test_one_that_is_blacklisted_first_stays_dead(self, user, adopting):
         text = token_of_old(user)
         RefreshToken(text).blacklist()
@@ -412,6 +434,22 @@ class TestTokensOfOld:
         Session.objects.all().delete()
         with pytest.raises(TokenError, match="blacklisted"):
             RefreshToken(text)
+
+    @pytest.mark.parametrize("leave", ["delete", "deactivate"])
+    def test_one_whose_user_left_is_refused_by_the_error_that_code_expects(
+        self, user, adopting, leave
+    ):
+        held = RefreshToken(text := token_of_old(user))
+        access = held.access_token
+        if leave == "delete":
+            user.delete()
+        else:
+            type(user).objects.update(is_active=False)
+        for use in (lambda: RefreshToken(text), lambda: str(held), lambda: str(access)):
+            with pytest.raises(TokenError, match="blacklisted"):
+                use()
+        assert held.blacklist() == (None, False)
+        assert Session.objects.count() == 0
 
     def test_one_whose_user_nobody_could_name_is_invalid(self, user, adopting):
         text = token_of_old(user, user_id="abc")
@@ -529,8 +567,6 @@ class TestTheirOwn:
 
 
 def test_token_users_are_only_what_the_token_says(user):
-    import pickle
-
     token_user = TokenUser(AccessToken.for_user(user))
     assert token_user.id == str(user.pk)
     assert token_user != user

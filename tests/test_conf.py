@@ -19,6 +19,7 @@ from drf_signet.conf import Settings, default_user_authentication_rule
 from drf_signet.cookies import Cookies
 from drf_signet.shared import SHARED_WITH_SIMPLE_JWT
 from drf_signet.values import Rate, ThrottleRates
+from tests.situations import SIMPLE_JWT_DEFAULTS
 
 MINUTE = timedelta(minutes=1)
 FIELDS = {one.name: one for one in dataclasses.fields(Settings)}
@@ -189,34 +190,13 @@ class TestParse:
 class TestSimpleJwt:
     """The dict of djangorestframework-simplejwt."""
 
-    DEFAULTS: ClassVar[dict[str, Any]] = {
-        "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
-        "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
-        "ROTATE_REFRESH_TOKENS": False,
-        "BLACKLIST_AFTER_ROTATION": False,
-        "UPDATE_LAST_LOGIN": False,
-        "ALGORITHM": "HS256",
-        "VERIFYING_KEY": "",
-        "AUDIENCE": None,
-        "ISSUER": None,
-        "JSON_ENCODER": None,
-        "JWK_URL": None,
-        "LEEWAY": 0,
-        "AUTH_HEADER_TYPES": ("Bearer",),
-        "AUTH_HEADER_NAME": "HTTP_AUTHORIZATION",
-        "USER_ID_FIELD": "id",
-        "USER_ID_CLAIM": "user_id",
-        "USER_AUTHENTICATION_RULE": (
-            "rest_framework_simplejwt.authentication.default_user_authentication_rule"
-        ),
-        "AUTH_TOKEN_CLASSES": ("rest_framework_simplejwt.tokens.AccessToken",),
-        "TOKEN_TYPE_CLAIM": "token_type",
-        "JTI_CLAIM": "jti",
+    OWN: ClassVar[dict[str, Any]] = {
+        **SIMPLE_JWT_DEFAULTS,
         "TOKEN_OBTAIN_SERIALIZER": "my_app.serializers.MyTokenObtainPairSerializer",
     }
 
     def test_the_block_of_its_documentation_can_stay(self) -> None:
-        settings = conf.parse({}, self.DEFAULTS)
+        settings = conf.parse({}, self.OWN)
         assert dataclasses.replace(settings, USER_ID_FIELD="pk") == Settings()
         assert settings.USER_ID_FIELD == "id"
 
@@ -242,11 +222,14 @@ class TestSimpleJwt:
         assert {key: getattr(settings, key) for key in other} == other
 
     def test_a_bad_value_of_a_shared_setting_is_named(self) -> None:
-        with pytest.raises(ImproperlyConfigured, match="ACCESS_TOKEN_LIFETIME"):
+        with pytest.raises(ImproperlyConfigured, match=r"SIMPLE_JWT\['ACCESS_TOKEN_LIFETIME'\]"):
             conf.parse({}, {"ACCESS_TOKEN_LIFETIME": 300})
 
+    def test_no_leeway_is_none_at_all(self) -> None:
+        assert conf.parse({}, {"LEEWAY": None}).LEEWAY == 0
+
     def test_its_default_rule_and_an_empty_key_are_ours(self) -> None:
-        assert conf.shared_values(self.DEFAULTS).keys() == SHARED_WITH_SIMPLE_JWT - {
+        assert conf.shared_values(self.OWN).keys() == SHARED_WITH_SIMPLE_JWT - {
             "SIGNING_KEY",
             "VERIFYING_KEY",
             "USER_AUTHENTICATION_RULE",
@@ -257,9 +240,9 @@ class TestSimpleJwt:
         assert settings.USER_AUTHENTICATION_RULE is bool
 
     def test_the_dicts_are_left_as_they_were(self) -> None:
-        signet, simple_jwt = {"LEEWAY": 1}, dict(self.DEFAULTS)
+        signet, simple_jwt = {"LEEWAY": 1}, dict(self.OWN)
         conf.parse(signet, simple_jwt)
-        assert (signet, simple_jwt) == ({"LEEWAY": 1}, self.DEFAULTS)
+        assert (signet, simple_jwt) == ({"LEEWAY": 1}, self.OWN)
 
 
 class TestCurrent:

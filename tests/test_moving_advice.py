@@ -9,52 +9,10 @@ import pytest
 
 from drf_signet.moving import advice
 from drf_signet.moving.names import ALIAS
-from tests.situations import ADOPTING
+from tests.situations import ADOPTING, SIMPLE_JWT_DEFAULTS
 
 #: 2018-12-03 09:30:31 UTC.
 NOW = 1543829431.5
-#: Every setting of simplejwt 5.5.1 with its default, but for SIGNING_KEY.
-DEFAULTS: dict[str, Any] = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=5),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
-    "ROTATE_REFRESH_TOKENS": False,
-    "BLACKLIST_AFTER_ROTATION": False,
-    "UPDATE_LAST_LOGIN": False,
-    "ALGORITHM": "HS256",
-    "VERIFYING_KEY": "",
-    "AUDIENCE": None,
-    "ISSUER": None,
-    "JSON_ENCODER": None,
-    "JWK_URL": None,
-    "LEEWAY": 0,
-    "AUTH_HEADER_TYPES": ("Bearer",),
-    "AUTH_HEADER_NAME": "HTTP_AUTHORIZATION",
-    "USER_ID_FIELD": "id",
-    "USER_ID_CLAIM": "user_id",
-    "USER_AUTHENTICATION_RULE": (
-        "rest_framework_simplejwt.authentication.default_user_authentication_rule"
-    ),
-    "AUTH_TOKEN_CLASSES": ("rest_framework_simplejwt.tokens.AccessToken",),
-    "TOKEN_TYPE_CLAIM": "token_type",
-    "JTI_CLAIM": "jti",
-    "TOKEN_USER_CLASS": "rest_framework_simplejwt.models.TokenUser",
-    "SLIDING_TOKEN_REFRESH_EXP_CLAIM": "refresh_exp",
-    "SLIDING_TOKEN_LIFETIME": timedelta(minutes=5),
-    "SLIDING_TOKEN_REFRESH_LIFETIME": timedelta(days=1),
-    "TOKEN_OBTAIN_SERIALIZER": "rest_framework_simplejwt.serializers.TokenObtainPairSerializer",
-    "TOKEN_REFRESH_SERIALIZER": "rest_framework_simplejwt.serializers.TokenRefreshSerializer",
-    "TOKEN_VERIFY_SERIALIZER": "rest_framework_simplejwt.serializers.TokenVerifySerializer",
-    "TOKEN_BLACKLIST_SERIALIZER": "rest_framework_simplejwt.serializers.TokenBlacklistSerializer",
-    "SLIDING_TOKEN_OBTAIN_SERIALIZER": (
-        "rest_framework_simplejwt.serializers.TokenObtainSlidingSerializer"
-    ),
-    "SLIDING_TOKEN_REFRESH_SERIALIZER": (
-        "rest_framework_simplejwt.serializers.TokenRefreshSlidingSerializer"
-    ),
-    "CHECK_REVOKE_TOKEN": False,
-    "REVOKE_TOKEN_CLAIM": "hash_password",
-    "CHECK_USER_IS_ACTIVE": True,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -76,11 +34,19 @@ def test_a_project_that_never_had_simplejwt_hears_of_its_key_alone() -> None:
 
 
 def test_every_setting_of_simplejwt_has_its_sentence(settings: Any) -> None:
-    settings.SIMPLE_JWT = DEFAULTS
-    assert {said_of(name)[0] for name in DEFAULTS} == {"kept", "obsolete", "unsafe"}
-    unsafe = {name for name in DEFAULTS if said_of(name)[0] == "unsafe"}
+    settings.SIMPLE_JWT = SIMPLE_JWT_DEFAULTS
+    assert {said_of(name)[0] for name in SIMPLE_JWT_DEFAULTS} == {"kept", "obsolete", "unsafe"}
+    unsafe = {name for name in SIMPLE_JWT_DEFAULTS if said_of(name)[0] == "unsafe"}
     assert unsafe == {"ROTATE_REFRESH_TOKENS"}
-    assert not any("no meaning" in said_of(name)[1] for name in DEFAULTS)
+    assert not any("no meaning" in said_of(name)[1] for name in SIMPLE_JWT_DEFAULTS)
+
+
+@pytest.mark.parametrize("name", ["CHECK_REVOKE_TOKEN", "REVOKE_TOKEN_CLAIM"])
+def test_what_tokens_of_old_are_judged_by_is_kept_as_long_as_they(settings: Any, name: str) -> None:
+    settings.SIMPLE_JWT = {name: SIMPLE_JWT_DEFAULTS[name]}
+    verdict, text = said_of(name)
+    assert verdict == "kept"
+    assert "until ADOPT_TOKENS_UNTIL" in text
 
 
 def test_a_name_that_simplejwt_does_not_know_is_obsolete(settings: Any) -> None:
@@ -193,10 +159,10 @@ class TestApps:
         assert found['INSTALLED_APPS "rest_framework_simplejwt.token_blacklist"'][0] == "kept"
 
     def test_with_the_alias_all_of_simplejwt_s_settings_are_kept(self, settings: Any) -> None:
-        settings.SIMPLE_JWT = DEFAULTS
+        settings.SIMPLE_JWT = SIMPLE_JWT_DEFAULTS
         self.installed(ALIAS)
-        kept = {name for name in DEFAULTS if said_of(name)[0] == "kept"}
-        assert DEFAULTS.keys() - kept == {
+        kept = {name for name in SIMPLE_JWT_DEFAULTS if said_of(name)[0] == "kept"}
+        assert SIMPLE_JWT_DEFAULTS.keys() - kept == {
             *("JTI_CLAIM", "JWK_URL", "TOKEN_TYPE_CLAIM"),  # have no effect there either
             "ROTATE_REFRESH_TOKENS",  # off
         }

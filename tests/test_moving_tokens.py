@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from drf_signet import adoption, flows, runtime, sessions
@@ -141,6 +142,12 @@ class TestImport:
             "1 of users who may not authenticate",
         ]
         assert Session.objects.get().user == active
+
+    def test_a_token_from_before_a_change_of_the_password_gets_no_session(self, user: Any) -> None:
+        outstand(user, hash_password="of another password")
+        said = lines()[:2]
+        assert said == ["0 live tokens became sessions", "1 refused: another password"]
+        assert not Session.objects.exists()
 
     def test_a_token_beyond_the_refresh_lifetime_is_imported_until_its_end(self, user: Any) -> None:
         outstanding = outstand(user, seconds=300 * 86400)
@@ -297,6 +304,16 @@ class TestCommand:
         with pytest.raises(CommandError, match="Set ADOPT_TOKENS_UNTIL first"):
             run("--with-blacklisted")
         assert not Session.objects.exists()
+
+    def test_a_database_without_our_table_is_reported_with_the_rest(
+        self, user: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outstand(user)
+        monkeypatch.setattr(Session._meta, "db_table", "not_migrated_yet")
+        out = StringIO()
+        with pytest.raises(CommandError, match=r"manage\.py migrate"), transaction.atomic():
+            call_command("signet_migrate_from_simplejwt", "--dry-run", stdout=out)
+        assert "Settings" in out.getvalue()
 
     def test_settings_that_cannot_be_used_are_reported_with_the_rest(self, settings: Any) -> None:
         settings.SIGNET = {"SIGNING_KEY": "short"}

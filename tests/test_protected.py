@@ -23,13 +23,14 @@ from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
 import drf_signet
-from drf_signet import revocation, runtime
+from drf_signet import revocation, runtime, tokens
 from drf_signet.authentication import JWTAuthentication
 from drf_signet.database import DbNow
 from drf_signet.lazyuser import is_unfetched
 from drf_signet.models import EndReason, Session
 
 from . import usermodels
+from .situations import access_token
 from .usermodels.models import KeyedByText, KeyedByUUID, Member
 
 CHALLENGE = 'Bearer realm="api", error="invalid_token"'
@@ -145,15 +146,6 @@ INACTIVE = (401, "user_inactive", None)
 INVALID = (401, "token_not_valid", "invalid")
 
 
-def mint(**changed: Any) -> str:
-    """Sign an access token of a session that no table knows."""
-    now = int(time.time())
-    payload = {"token_type": "access", "exp": now + 300, "jti": uuid.uuid4().hex, "user_id": 1}
-    return runtime.current().codec.encode(
-        {**payload, "iat": now, "sid": str(uuid.uuid4()), **changed}
-    )
-
-
 @contextmanager
 def outage() -> Iterator[None]:
     """Let every statement about sessions fail."""
@@ -223,7 +215,7 @@ def test_an_expired_token_costs_no_statement(
     db: None, shared: None, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(0):
-        answer = hello(mint(exp=int(time.time())))
+        answer = hello(access_token(exp=int(time.time())))
     assert refusal(answer) == (401, "token_not_valid", "expired")
 
 
@@ -331,7 +323,7 @@ def test_a_token_that_outlives_the_feeds_memory_is_refused(
     beyond: float, status: int, user: Any
 ) -> None:
     longest = runtime.current().rules.access_span
-    access = mint(user_id=user.pk, exp=int(time.time() + longest + beyond))
+    access = access_token(user_id=user.pk, exp=int(time.time() + longest + beyond))
     answer = hello(access)
     assert answer.status_code == status
     if status == 401:
@@ -344,8 +336,41 @@ def test_a_long_lived_token_does_not_come_back_to_life_when_its_end_is_forgotten
     """Once lifetimes were shortened: its session ended before what the feed remembers."""
     session, now = drf_signet.issue(user).session, int(time.time())
     elsewhere(session, seconds_ago=2 * 3600)
-    access = mint(user_id=user.pk, sid=str(session.pk), iat=now - 3 * 3600, exp=now + 1800)
+    access = access_token(user_id=user.pk, sid=str(session.pk), iat=now - 3 * 3600, exp=now + 1800)
     assert hello(access).status_code == 401
+
+
+def test_an_end_is_remembered_for_as_long_as_clocks_may_differ(
+    user: Any, settings: Any, shared: None
+) -> None:
+    """The issuer's clock was ahead by the leeway, and the reader accepts until it is over."""
+    settings.SIGNET = {"LEEWAY": 600, "ACCESS_TOKEN_LIFETIME": timedelta(hours=1)}
+    session, now = drf_signet.issue(user).session, int(time.time())
+    elsewhere(session, seconds_ago=4700)
+    iat = now - 4700 + 600
+    access = access_token(user_id=user.pk, sid=str(session.pk), iat=iat, exp=iat + 3600)
+    assert refusal(hello(access)) == ENDED
+
+
+@pytest.mark.parametrize(("span", "status"), [(3600, 200), (3601, 401)])
+def test_the_leeway_makes_no_token_longer(
+    span: int, status: int, user: Any, settings: Any, shared: None
+) -> None:
+    settings.SIGNET = {"LEEWAY": 600}
+    now = int(time.time())
+    session = drf_signet.issue(user).session
+    access = access_token(user_id=user.pk, sid=str(session.pk), iat=now, exp=now + span)
+    assert hello(access).status_code == status
+
+
+def test_a_lifetime_in_fractions_of_a_second_is_that_of_whole_seconds(
+    user: Any, settings: Any
+) -> None:
+    settings.SIGNET = {"ACCESS_TOKEN_LIFETIME": timedelta(hours=2, milliseconds=500)}
+    session, now = drf_signet.issue(user).session, int(time.time()) - 1
+    for fraction in (0.0, 0.25, 0.5, 0.75):  # instants are cut, so that half of them live longer
+        access = tokens.mint_pair(session, 0, now=now + fraction).access
+        assert hello(access).status_code == 200
 
 
 def test_a_token_of_old_is_accepted_for_as_long_as_the_settings_say(
@@ -590,7 +615,7 @@ def test_users_of_other_models_are_named_touched_and_refused(
     key = {"code": "ada-1"} if model is KeyedByText else {}
     model(username="ada", is_staff=True, **key).save()
     user = model.objects.get()
-    access = mint(user_id=user.pk if model is Member else str(user.pk))
+    access = access_token(user_id=user.pk if model is Member else str(user.pk))
     with django_assert_num_queries(0):
         assert call(PkView, access).data == {"pk": str(user.pk)}
     with django_assert_num_queries(2):
@@ -608,7 +633,7 @@ def test_users_may_be_named_by_another_unique_field(
 ) -> None:
     settings.SIGNET = {"USER_ID_FIELD": "username"}
     user = User.objects.create_user("ada")
-    access = mint(user_id=user.username)
+    access = access_token(user_id=user.username)
     with django_assert_num_queries(1):
         assert call(PkView, access).data == {"pk": str(user.pk)}
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import statistics
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,10 +75,13 @@ def _is_elif(node: ast.AST, parent: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(parent, ast.If) and parent.orelse == [node]
 
 
-def _functions() -> Iterator[tuple[str, Measured]]:
-    for path in MODULES:
-        for function in measure(path.read_text(encoding="utf-8")):
-            yield f"{path.relative_to(PACKAGE)}: {function.name}", function
+@functools.cache
+def _functions() -> list[tuple[str, Measured]]:
+    return [
+        (f"{path.relative_to(PACKAGE)}: {function.name}", function)
+        for path in MODULES
+        for function in measure(path.read_text(encoding="utf-8"))
+    ]
 
 
 def test_modules_are_short() -> None:

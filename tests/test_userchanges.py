@@ -35,6 +35,7 @@ from drf_signet.tokens import TokenPair
 
 from . import usermodels
 from .conftest import PASSWORD
+from .situations import NewHasher, hashed_before
 from .usermodels.models import Employee, Staff
 
 NEW = "a new password, long enough for every validator"
@@ -485,10 +486,6 @@ def test_a_save_of_an_heirs_own_field_costs_nothing(
 # The same password, hashed anew
 
 
-class NewHasher(MD5PasswordHasher):
-    algorithm = "new"
-
-
 class FewIterations(PBKDF2PasswordHasher):
     iterations = 1
 
@@ -503,17 +500,11 @@ UPGRADES: dict[str, Any] = {
 }
 
 
-def paths(*hashers: type[Any]) -> list[str]:
-    return [f"{one.__module__}.{one.__qualname__}" for one in hashers]
-
-
 @pytest.fixture(params=UPGRADES.values(), ids=list(UPGRADES))
 def upgraded(request: pytest.FixtureRequest, settings: Any, make_user: Any) -> Any:
     """Return a user whose hash Django replaces at the next login."""
     old, preferred = request.param
-    settings.PASSWORD_HASHERS = paths(old)
-    user = make_user()
-    settings.PASSWORD_HASHERS = paths(*preferred)
+    user = hashed_before(settings, make_user, old=old, preferred=preferred)
     assert identify_hasher(user.password).must_update(user.password) or old is MD5PasswordHasher
     return user
 

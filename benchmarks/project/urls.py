@@ -11,6 +11,7 @@ from .settings import STACK
 urlpatterns = [
     path("open/", views.OpenView.as_view()),
     path("protected/", views.ProtectedView.as_view()),
+    path("protected/idle/", views.IdleView.as_view()),
     path("lab/statements/", views.StatementsView.as_view()),
     path("lab/slow-logout/", views.SlowLogoutView.as_view()),
     *(

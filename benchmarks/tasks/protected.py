@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from benchmarks import figures
 from benchmarks.project import statements
@@ -25,7 +25,7 @@ def prepare(users: int = 20) -> None:
         calls.json(calls.make(calls.wire().protected(tokens[0])), 200)
 
 
-def round_(batches: int, *, cold: bool) -> dict[str, float]:
+def round_(batches: int, *, cold: bool = False, path: str = "/protected/") -> dict[str, float]:
     """Time batches of requests to the open and the protected view in turn; return µs per request.
 
     The requests are made before the clock starts: what is timed is view and rendering. The first
@@ -33,24 +33,48 @@ def round_(batches: int, *, cold: bool) -> dict[str, float]:
 
     Args:
         cold: each request with a token that this process has never seen.
+        path: of the protected view.
     """
     count = (batches + 1) * BATCH
     tokens = mint.access(count) if cold else [calls.logged_in(0).access] * count
     protected = [calls.request(calls.wire().protected(token)) for token in tokens]
     open_ = [calls.request(Call(path="/open/")) for _ in range(count)]
     if not cold:
-        calls.view("/protected/")(protected[0])
+        calls.view(path)(protected[0])
     timed: dict[str, list[float]] = {"open": [], "protected": []}
     before = statements.executed()
     for start in range(0, count, BATCH):
         batch = slice(start, start + BATCH)
         timed["open"].append(_time(calls.view("/open/"), open_[batch]))
-        timed["protected"].append(_time(calls.view("/protected/"), protected[batch]))
+        timed["protected"].append(_time(calls.view(path), protected[batch]))
     return {
         **{name: figures.median(times[1:]) for name, times in timed.items()},
         "ratio": figures.ratio(timed["protected"][1:], timed["open"][1:]),
         "statements": (statements.executed() - before) / count,
     }
+
+
+def signature(repeats: int) -> float:
+    """Time the check of a token's signature by the library that does it; return µs."""
+    from joserfc.jwk import JWKRegistry
+    from joserfc.jws import JWSRegistry
+
+    from drf_signet import keys, runtime, strictjson
+
+    current = runtime.current()
+    key = runtime.key_ring(current.settings).keys[-1]
+    algorithm = JWSRegistry.algorithms[key.algorithm]
+    loaded = JWKRegistry.import_key(
+        keys.as_bytes(cast(str, key.material)), keys.ALGORITHMS[key.algorithm]
+    )
+    signed, _, segment = mint.access(1)[0].rpartition(".")
+    message, checked = signed.encode(), strictjson.b64url_decode(segment)
+    started = time.perf_counter()
+    results = {algorithm.verify(message, checked, loaded) for _ in range(repeats)}
+    elapsed = time.perf_counter() - started
+    if results != {True}:
+        raise RuntimeError("the signature is not good")
+    return elapsed / repeats * 1e6
 
 
 def within_interval(requests: int, seconds: float) -> dict[str, float]:

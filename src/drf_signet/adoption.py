@@ -3,14 +3,16 @@
 The session's id is computed from the token's `jti`, so that however many clients present the token
 at once, and however often, it is one session, in which the old token is generation 0.
 
-A token on simplejwt's blacklist becomes none. Where a process of ours puts one there, its session
-is ended as well, and made for that if need be: so the primary key decides the race with an
-adoption, whoever has looked first.
+A token on simplejwt's blacklist becomes none, and neither does one that says that it is from before
+a change of the password. Where a process of ours puts one on the blacklist, its session is ended as
+well, and made for that if need be: so the primary key decides the race with an adoption, whoever
+has looked first.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,11 +20,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models.signals import post_save
 
-from . import blacklist, runtime, sessions, tokens, users
+from . import blacklist, conf, runtime, sessions, tokens, users
 from .claims import Claims
 from .database import retried
 from .errors import SessionEnded, TokenError, UserInactive
-from .models import EndReason, Session, Transport
+from .models import EndReason, Session, Transport, write_database, written
+from .shared import REVOKE_TOKEN_CLAIM, get_md5_hash_password
 
 #: Of the names, which are values of `jti`, that adopted sessions are called by.
 _NAMESPACE = uuid.UUID("419467a6-cf51-4637-9b90-ebeb83688b21")
@@ -51,7 +54,7 @@ def adopt(claims: Claims, *, now: float) -> None:
     """Make sure that the session of a token of old exists. Safe to repeat; ends nothing.
 
     Raises:
-        SessionEnded: the token is on the blacklist, or its user is gone.
+        SessionEnded: the token is on the blacklist, its user is gone, or has another password now.
         UserInactive: its user may not authenticate.
         Busy: the database kept refusing.
     """
@@ -84,6 +87,18 @@ def end_blacklisted(*, instance: Any, raw: bool, using: str, **kwargs: Any) -> N
     transaction.on_commit(partial(_end, claims, outstanding.user_id), using=using)
 
 
+def is_of_todays_password(claims: Mapping[str, Any], user: Any) -> bool:
+    """Whether a token of old was issued under its user's password of today, as far as it says.
+
+    It does where simplejwt's CHECK_REVOKE_TOKEN was set; where it still is, it has to.
+    """
+    simple_jwt = conf.given("SIMPLE_JWT")
+    said = claims.get(simple_jwt.get("REVOKE_TOKEN_CLAIM", REVOKE_TOKEN_CLAIM))
+    if said is None and not simple_jwt.get("CHECK_REVOKE_TOKEN"):
+        return True
+    return bool(said == get_md5_hash_password(user.password))
+
+
 def draft(claims: Claims, user: Any, *, now: float) -> Session:
     """Return the session that a token of old becomes, unsaved."""
     # The row outlives the token, so that an ended session is not adopted a second time.
@@ -104,10 +119,12 @@ def _end(claims: Claims, user_id: Any) -> None:
 
 
 def _is_adopted(claims: Claims) -> bool:
-    rows = sessions.written().filter(pk=session_id(claims))
-    return retried(rows.exists, using=sessions.write_database())
+    rows = written().filter(pk=session_id(claims))
+    return retried(rows.exists, using=write_database())
 
 
 def _adopt(claims: Claims, now: float) -> None:
-    user = users.load(claims, users.all_users().using(sessions.write_database()))
+    user = users.load(claims, users.all_users().using(write_database()))
+    if not is_of_todays_password(claims, user):
+        raise SessionEnded("of another password")
     sessions.adopt(draft(claims, user, now=now))

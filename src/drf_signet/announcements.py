@@ -10,9 +10,8 @@ from django.db import router
 from django.dispatch import Signal
 from django.http import HttpRequest
 
-from . import sessions
 from .database import retried
-from .models import Session
+from .models import Session, write_database
 from .signals import send_after_commit
 
 
@@ -23,7 +22,7 @@ def announce(
     send_after_commit(
         signal,
         sender=Session,
-        using=sessions.write_database(),
+        using=write_database(),
         session=session,
         user=session and session.user,
         request=request,

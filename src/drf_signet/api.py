@@ -10,7 +10,7 @@ from django.http import HttpResponseBase
 from . import sessions
 from .database import retried
 from .flows import issue
-from .models import EndReason, Session
+from .models import EndReason, Session, write_database, written
 from .tokens import TokenPair
 from .transports import cookie
 
@@ -75,4 +75,4 @@ def end_all(
 
 def _find(session_id: uuid.UUID | str) -> Session | None:
     pk = session_id if isinstance(session_id, uuid.UUID) else uuid.UUID(session_id)
-    return retried(sessions.written().filter(pk=pk).first, using=sessions.write_database())
+    return retried(written().filter(pk=pk).first, using=write_database())

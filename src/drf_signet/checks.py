@@ -72,6 +72,8 @@ def check_simple_jwt(**kwargs: Any) -> list[CheckMessage]:
     known = shared.SHARED_WITH_SIMPLE_JWT
     if conf.stands_in_for_simplejwt():
         known |= shared.READ_UNDER_THE_ALIAS
+    if overridden.get("ADOPT_TOKENS_UNTIL"):
+        known |= shared.READ_WITH_TOKENS_OF_OLD
     ignored = sorted(given.keys() - known)
     messages: list[CheckMessage] = []
     if read:

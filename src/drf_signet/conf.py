@@ -23,8 +23,14 @@ from .keys import Material
 from .shared import SHARED_WITH_SIMPLE_JWT
 from .values import RingEntry, ThrottleRates
 
-#: simplejwt's dotted default rule: spelled out in many projects, and the same as ours.
-_SIMPLE_JWT_RULE = "rest_framework_simplejwt.authentication.default_user_authentication_rule"
+#: What simplejwt takes for nothing, or for what is our default too: spelled out in many projects.
+_SAYS_NOTHING: Mapping[str, Any] = {
+    "LEEWAY": None,
+    "USER_AUTHENTICATION_RULE": (
+        "rest_framework_simplejwt.authentication.default_user_authentication_rule"
+    ),
+    "VERIFYING_KEY": "",
+}
 #: The app that answers for simplejwt: under it, what simplejwt never did is off unless it is set.
 _ALIAS = "drf_signet.compat.simplejwt"
 _READ_FROM = frozenset(
@@ -185,17 +191,17 @@ def parse(signet: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> Settings:
     if unknown := sorted(signet.keys() - known.keys()):
         raise ImproperlyConfigured("\n".join(_unknown(name, known) for name in unknown))
     chosen = shared_values(simple_jwt) | dict(signet)
-    return Settings(**{name: _value(name, raw, known[name]) for name, raw in chosen.items()})
+    values = {}
+    for name, raw in chosen.items():
+        source = "SIGNET" if name in signet else "SIMPLE_JWT"
+        values[name] = _value(f"{source}[{name!r}]", raw, known[name])
+    return Settings(**values)
 
 
 def shared_values(simple_jwt: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a `SIMPLE_JWT` dict that is read here."""
     shared = {name: simple_jwt[name] for name in SHARED_WITH_SIMPLE_JWT & simple_jwt.keys()}
-    if shared.get("USER_AUTHENTICATION_RULE") == _SIMPLE_JWT_RULE:
-        del shared["USER_AUTHENTICATION_RULE"]
-    if shared.get("VERIFYING_KEY") == "":
-        del shared["VERIFYING_KEY"]
-    return shared
+    return {name: value for name, value in shared.items() if value != _SAYS_NOTHING.get(name, ...)}
 
 
 @functools.cache
@@ -258,8 +264,8 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
     return f"SIGNET has no setting {name!r}.{hint}"
 
 
-def _value(name: str, raw: Any, parser: Callable[[Any], Any]) -> Any:
+def _value(setting: str, raw: Any, parser: Callable[[Any], Any]) -> Any:
     try:
         return parser(raw)
     except (ValueError, TypeError, ImportError) as error:
-        raise ImproperlyConfigured(f"SIGNET[{name!r}]: {error}") from error
+        raise ImproperlyConfigured(f"{setting}: {error}") from error

@@ -31,7 +31,7 @@ from .errors import (
     TokenReused,
     UserInactive,
 )
-from .models import EndReason, Session, Transport
+from .models import EndReason, Session, Transport, write_database, written
 from .rotation import Presented, Rotation, Verdict
 from .signals import refresh_reused, session_opened, session_refreshed
 from .tokens import TokenPair
@@ -157,12 +157,14 @@ def refresh(
     request: HttpRequest | None = None,
     *,
     transport: str = Transport.TOKEN,
+    verify: Callable[..., Claims] = tokens.verify_refresh,
     mint: Mint | None = None,
     rotates: bool | None = None,
 ) -> TokenPair | SignetError:
     """Trade a refresh token for new tokens; safe to repeat within the grace period.
 
     Args:
+        verify: reads the token, in place of `tokens.verify_refresh`.
         mint: makes the tokens of a session and generation, in place of `tokens.mint_pair`. Called
             before anything is written, and again after a lost race.
         rotates: whether the generation advances, in place of `ROTATE_REFRESH_TOKENS`.
@@ -175,7 +177,7 @@ def refresh(
         Busy: the database kept refusing; nothing was changed.
     """
     now = runtime.now()
-    shown = present(tokens.verify_refresh(raw, now=now), transport, now=now, rotates=rotates)
+    shown = present(verify(raw, now=now), transport, now=now, rotates=rotates)
     rotated = rotation.rotate(shown, mint or partial(_successor, shown, now))
     if rotated.prepared is None:
         return _refusal(rotated, request)
@@ -232,8 +234,8 @@ def logout(
     """
     now = runtime.now()
     presented = present(tokens.verify_refresh(raw, now=now), transport, now=now)
-    rows = sessions.written().select_related("user").filter(pk=presented.session_id)
-    session = retried(rows.first, using=sessions.write_database())
+    rows = written().select_related("user").filter(pk=presented.session_id)
+    session = retried(rows.first, using=write_database())
     if session is None or session.end_reason:
         return
     user = session.user  # None if its row is gone: that keeps nobody from ending the session

@@ -7,7 +7,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -126,3 +126,13 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+def write_database() -> str:
+    """Return the alias that sessions are written to, and read from where a read decides."""
+    return router.db_for_write(Session)
+
+
+def written() -> SessionQuerySet:
+    """Return all sessions, from that database."""
+    return Session.objects.using(write_database())

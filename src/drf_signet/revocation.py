@@ -9,6 +9,7 @@ every `FULL_EVERY` seconds (and at the start, and after an error) over the feed'
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -18,11 +19,9 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Protocol
 
-from django.db import router
-
 from .database import DbNow, read_committed
 from .errors import RevocationUnknown
-from .models import Session
+from .models import write_database, written
 
 logger = logging.getLogger("drf_signet")
 
@@ -188,19 +187,29 @@ class DatabaseSource:
 
     def ended_within(self, seconds: float) -> Iterable[uuid.UUID]:
         """Ask with one SELECT, over the index of `ended_at`."""
-        using = router.db_for_write(Session)
-        ended = Session.objects.using(using).filter(
-            ended_at__gt=DbNow() - timedelta(seconds=seconds)
-        )
+        using = write_database()
+        ended = written().filter(ended_at__gt=DbNow() - timedelta(seconds=seconds))
         return [pk for (pk,) in read_committed(ended.values_list("id"), using=using)]
 
     def has_ended(self, session_id: uuid.UUID) -> bool:
         """Ask with one SELECT, by primary key."""
-        using = router.db_for_write(Session)
-        alive = Session.objects.using(using).filter(pk=session_id, end_reason="")
+        using = write_database()
+        alive = written().filter(pk=session_id, end_reason="")
         return not read_committed(alive.values_list("id"), using=using)
 
 
+def longest(*, access_lifetime: float) -> int:
+    """Return for how many seconds an access token may be made to live, by `exp` less `iat`.
+
+    Both are whole seconds: a lifetime with a fraction may come out a second longer.
+    """
+    return math.ceil(max(access_lifetime, LEAST_LIFETIME))
+
+
 def reach(*, access_lifetime: float, leeway: float) -> float:
-    """Return for how many seconds an ended session has to be remembered."""
-    return max(access_lifetime, LEAST_LIFETIME) + leeway + MARGIN
+    """Return for how many seconds an ended session has to be remembered.
+
+    Twice the leeway: the clock of who issued the token may be ahead by it, and that of who reads
+    the token behind.
+    """
+    return longest(access_lifetime=access_lifetime) + 2 * leeway + MARGIN

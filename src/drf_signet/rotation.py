@@ -33,7 +33,7 @@ from .claims import MAX_GENERATION
 from .compiled import CompiledSelect, CompiledUpdate, Slot
 from .database import ATTEMPTS, DbNow, in_transaction, retried
 from .errors import Busy
-from .models import EndReason, Session
+from .models import EndReason, Session, write_database
 
 T = TypeVar("T")
 
@@ -148,7 +148,7 @@ def _judge_generation(presented: Presented, session: Session) -> Verdict:
 
 
 def _read(presented: Presented, *, again: bool) -> Session | None:
-    using = sessions.write_database()
+    using = write_database()
 
     def fetch() -> list[Session]:
         if again and in_transaction(using):
@@ -172,7 +172,7 @@ def _with_user(session_id: Any, grace: Any) -> QuerySet[Session]:
 
 
 def _advance(session: Session, *, to: int) -> bool:
-    using = sessions.write_database()
+    using = write_database()
     advanced = retried(
         lambda: _ADVANCE.run(
             using,

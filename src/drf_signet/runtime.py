@@ -48,9 +48,7 @@ def current() -> Runtime:
         UnusableKey: a configured key is.
     """
     settings = conf.current()
-    reach = revocation.reach(
-        access_lifetime=settings.ACCESS_TOKEN_LIFETIME.total_seconds(), leeway=settings.LEEWAY
-    )
+    lifetime = settings.ACCESS_TOKEN_LIFETIME.total_seconds()
     user_model = get_user_model()
     subject = Subject.of(user_model, settings.USER_ID_FIELD)
     rules = Rules(
@@ -60,7 +58,7 @@ def current() -> Runtime:
         audience=settings.AUDIENCE,
         leeway=settings.LEEWAY,
         adopt_until=settings.ADOPT_TOKENS_UNTIL,
-        access_span=reach - revocation.MARGIN,
+        access_span=revocation.longest(access_lifetime=lifetime),
     )
     return Runtime(
         settings=settings,
@@ -71,7 +69,7 @@ def current() -> Runtime:
         rules=rules,
         codec=Codec(key_ring(settings)),
         verified=VerifiedTokens(),
-        feed=_feed(settings, reach),
+        feed=_feed(settings, revocation.reach(access_lifetime=lifetime, leeway=settings.LEEWAY)),
     )
 
 

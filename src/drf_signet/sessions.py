@@ -17,11 +17,11 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, transaction
 
 from . import conf, revocation
 from .database import DbNow, in_transaction, retried
-from .models import EndReason, Session, SessionQuerySet, Transport
+from .models import EndReason, Session, Transport, write_database, written
 from .signals import send_after_commit, session_ended
 from .strictjson import b64url_encode
 
@@ -225,16 +225,6 @@ def password_stamps(user: Any) -> Sequence[str]:
 def _stamp(auth_hash: object) -> str:
     # 64 bits: a stamp is only ever compared with those of the same user.
     return b64url_encode(hashlib.sha256(str(auth_hash).encode()).digest()[:8])
-
-
-def write_database() -> str:
-    """Return the alias that sessions are written to, and read from where a read decides."""
-    return router.db_for_write(Session)
-
-
-def written() -> SessionQuerySet:
-    """Return all sessions, from that database."""
-    return Session.objects.using(write_database())
 
 
 def as_datetime(seconds: float) -> datetime:

@@ -1,4 +1,6 @@
-"""The names of the settings that djangorestframework-simplejwt has and that are read here too."""
+"""What djangorestframework-simplejwt has and is read here too: settings by name, and one claim."""
+
+import hashlib
 
 #: Settings of djangorestframework-simplejwt that mean the same here: read from `SIMPLE_JWT` too.
 SHARED_WITH_SIMPLE_JWT = frozenset(
@@ -41,3 +43,13 @@ READ_UNDER_THE_ALIAS = frozenset(
         "UPDATE_LAST_LOGIN",
     }
 )
+
+#: Settings by which tokens of before are judged while they are adopted, with the alias or without.
+READ_WITH_TOKENS_OF_OLD = frozenset({"CHECK_REVOKE_TOKEN", "REVOKE_TOKEN_CLAIM"})
+#: The claim by which CHECK_REVOKE_TOKEN knows a token from before a change of the password.
+REVOKE_TOKEN_CLAIM = "hash_password"  # noqa: S105 - a name
+
+
+def get_md5_hash_password(password: str) -> str:
+    """Return what stands in that claim, to check tokens of old; none of ours has it."""
+    return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest().upper()

@@ -16,7 +16,7 @@ from django.contrib.auth.hashers import get_hasher, identify_hasher, is_password
 from django.db.models.signals import post_save, pre_delete, pre_save
 
 from . import sessions, users
-from .models import EndReason
+from .models import EndReason, write_database
 
 #: In the dict of a user that was saved with a password: `_password` is None from then on.
 _SAVED = "_signet_saved"
@@ -73,7 +73,7 @@ def keep_on_rehash(
     """
     if raw or not isinstance(instance, get_user_model()) or not _is_rehash(instance, update_fields):
         return
-    rows = type(instance)._base_manager.using(sessions.write_database()).filter(pk=instance.pk)
+    rows = type(instance)._base_manager.using(write_database()).filter(pk=instance.pk)
     while (stored := rows.first()) and _needs_rehash(stored.password):
         if sessions.carry_over(instance, stored):
             return

@@ -23,7 +23,7 @@ from rest_framework.serializers import BaseSerializer
 from . import flows, problems, sessions
 from .authentication import JWTAuthentication
 from .errors import SignetError
-from .models import EndReason, Session, SessionQuerySet, Transport
+from .models import EndReason, Session, SessionQuerySet, Transport, written
 from .serializers import (
     NothingSerializer,
     SessionSerializer,
@@ -183,7 +183,7 @@ class OwnSessionsView(SignetView):
 
     def get_queryset(self) -> SessionQuerySet:
         """Return the user's sessions, whatever became of them."""
-        return sessions.written().filter(user=self.request.user.pk)
+        return written().filter(user=self.request.user.pk)
 
 
 class TokenLogoutAllView(OwnSessionsView):

@@ -8,8 +8,10 @@ and instants differ from run to run and are left out or turned into what they ha
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,7 +28,15 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import transaction
 from rest_framework.test import APIClient, APIRequestFactory
-from rest_framework_simplejwt import authentication, exceptions, models, serializers, utils, views
+from rest_framework_simplejwt import (
+    authentication,
+    exceptions,
+    models,
+    serializers,
+    tokens,
+    utils,
+    views,
+)
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.settings import api_settings
@@ -315,15 +325,15 @@ def stateless() -> Any:
 
 @scenario
 def a_new_token() -> Any:
-    tokens = [AccessToken(), RefreshToken(), SlidingToken(), UntypedToken()]
-    return [[names(one), one.token_type, one["token_type"], len(one["jti"])] for one in tokens]
+    made = [AccessToken(), RefreshToken(), SlidingToken(), UntypedToken()]
+    return [[names(one), one.token_type, one["token_type"], len(one["jti"])] for one in made]
 
 
 @scenario
 def lifetimes() -> Any:
     seconds = [kind.lifetime.total_seconds() for kind in (AccessToken, RefreshToken, SlidingToken)]
-    tokens = [AccessToken(), RefreshToken(), SlidingToken()]
-    return [seconds, [one["exp"] - one["iat"] for one in tokens]]
+    made = [AccessToken(), RefreshToken(), SlidingToken()]
+    return [seconds, [one["exp"] - one["iat"] for one in made]]
 
 
 @scenario
@@ -425,6 +435,7 @@ def instants() -> Any:
         error(lambda: token.check_exp("missing")),
         utils.datetime_from_epoch(base) == now.replace(microsecond=0),
         str(utils.format_lazy("{} {}", 1, 2)),
+        utils.get_md5_hash_password("md5$salt$0123"),
     ]
 
 
@@ -506,6 +517,22 @@ def outstanding_rows() -> Any:
         AccessToken().outstand(),
         len(text.split(".")),
     ]
+
+
+@scenario
+def a_row_by_hand() -> Any:
+    user = vitor()
+    token = RefreshToken()
+    token["user_id"] = str(user.pk)
+    row = OutstandingToken.objects.create(
+        user=user,
+        jti=token["jti"],
+        token=str(token),
+        created_at=token.current_time,
+        expires_at=utils.datetime_from_epoch(token["exp"]),
+    )
+    BlacklistedToken.objects.create(token=row)
+    return error(lambda: RefreshToken(str(row.token)))
 
 
 @scenario
@@ -677,6 +704,13 @@ def settings() -> Any:
 
 
 @scenario
+def defaults_of_settings() -> Any:
+    return {
+        name: repr(value) for name, value in api_settings.defaults.items() if name != "SIGNING_KEY"
+    }
+
+
+@scenario
 def patched_settings() -> Any:
     with mock.patch.object(api_settings, "USER_ID_CLAIM", "uid"):
         inside = names(AccessToken.for_user(vitor()))
@@ -720,6 +754,59 @@ def backends() -> Any:
         error(lambda: TokenBackend("HS256", leeway="x").get_leeway()),
         token_backend.decode(token_backend.encode({"b": 2})),
     ]
+
+
+@scenario
+def names_that_are_imported_from_elsewhere() -> Any:
+    """What annotations and habit have projects import, beside what a module is for."""
+    places = {
+        tokens: ["AuthUser", "BlacklistedToken", "OutstandingToken", "TokenError", "api_settings"],
+        serializers: ["AuthUser", "RefreshToken", "Token", "TokenUser", "update_last_login"],
+        authentication: ["AuthUser", "InvalidToken", "Token", "TokenError", "TokenUser"],
+        views: ["InvalidToken", "TokenError"],
+    }
+    found = [type(getattr(module, name)).__name__ for module in places for name in places[module]]
+    return [found, error(lambda: tokens.NOTHING)[0]]
+
+
+@scenario
+def a_refresh_of_ones_own_type() -> Any:
+    class Mobile(RefreshToken):
+        token_type = "mobile"
+
+    class Mine(serializers.TokenRefreshSerializer):
+        token_class = Mobile
+
+    class View(views.TokenRefreshView):
+        serializer_class = Mine
+
+    def ask(text: object) -> Any:
+        return View.as_view()(APIRequestFactory().post("/", {"refresh": str(text)}))
+
+    user = vitor()
+    token = Mobile.for_user(user)
+    token["role"] = "editor"
+    answer, refused = ask(token), ask(RefreshToken.for_user(user))
+    return [
+        [answer.status_code, sorted(answer.data), AccessToken(answer.data["access"])["role"]],
+        [refused.status_code, refused.data["detail"]],
+    ]
+
+
+@scenario
+def a_view_without_a_serializer() -> Any:
+    class View(views.TokenViewBase):
+        pass
+
+    return error(lambda: View().get_serializer_class())
+
+
+@scenario
+def pickled_and_copied() -> Any:
+    token = RefreshToken.for_user(vitor())
+    read = RefreshToken(str(token))
+    made = [pickle.loads(pickle.dumps(read)), copy.deepcopy(read), copy.copy(token)]
+    return [[one["user_id"] == token["user_id"], RefreshToken(str(one)).token_type] for one in made]
 
 
 @scenario

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.services import SWAP, require
+from tests.situations import SIMPLE_JWT_DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = Path(__file__).with_name("contract.py")
@@ -46,6 +47,12 @@ def seen(package: str, settings: str) -> dict[str, Any]:
 def test_what_code_sees_is_what_it_saw(settings: str, name: str) -> None:
     require("swap")
     assert seen("alias", settings)[name] == seen("real", settings)[name]
+
+
+def test_the_defaults_that_tests_use_are_those_of_simplejwt_itself() -> None:
+    require("swap")
+    found = seen("real", "plain")["defaults_of_settings"]
+    assert found == {name: repr(value) for name, value in SIMPLE_JWT_DEFAULTS.items()}
 
 
 @pytest.mark.parametrize(("settings", "name"), SCENARIOS, ids=lambda value: value)

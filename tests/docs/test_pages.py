@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import drf_signet
+from benchmarks.table import UNEXPLAINED
 from tests.docs.pages import DOCS, ROOT, blocks, table
 
 PACKAGE = Path(drf_signet.__file__).parent
@@ -43,6 +44,10 @@ def test_decisions_have_a_number_each():
     for number, path in zip(numbers, decisions, strict=True):
         assert path.name.startswith(f"{number:04}-")
         assert path.read_text(encoding="utf-8").startswith(f"# {number}. ")
+
+
+def test_the_benchmarks_leave_no_peer_ahead_without_a_reason():
+    assert UNEXPLAINED not in (DOCS / "benchmarks.md").read_text(encoding="utf-8")
 
 
 def test_the_map_names_every_module():

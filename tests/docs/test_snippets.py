@@ -52,6 +52,7 @@ from drf_signet import (
 )
 from tests.conftest import PASSWORD
 from tests.docs.pages import DOCS, Block, blocks
+from tests.situations import token_of_old
 
 PAGES = {
     page.relative_to(DOCS).as_posix(): page
@@ -119,6 +120,7 @@ class Page:
         assert block.file is not None
         block.file.write(self.directory)
         name = block.file.path.removesuffix(".py").replace("/", ".")
+        sys.modules.pop(name, None)  # a page may show one file more than once
         self.modules[name] = module = importlib.import_module(name)
         if name.endswith(".urls"):
             self.overrides.enter_context(override_settings(ROOT_URLCONF=name))
@@ -313,6 +315,16 @@ class TestMigration:
         assert flows.verify(pair["access"])["name"] == user.get_username()
         assert set(pair) == {"refresh", "access"}
 
+    def test_the_tutorial_s_routes(self, shop, user, client):
+        with override_settings(ROOT_URLCONF="mysite.urls"):
+            body = {"username": user.username, "password": PASSWORD}
+            pair = client.post("/api/token/", body).json()
+            assert flows.verify(pair["access"])["name"] == user.get_username()
+            refresh = {"refresh": pair["refresh"]}
+            assert client.post("/api/token/refresh/", refresh).json().keys() == {"access"}
+            assert client.post("/api/token/blacklist/", refresh).status_code == 204
+            assert client.post("/api/token/refresh/", refresh).status_code == 401
+
     def test_a_view_of_its_own(self, shop, user, client):
         view = shop.logins.NamedView.as_view()
         body = {"username": user.username, "password": PASSWORD}
@@ -344,6 +356,43 @@ class TestMigration:
         assert shop.sockets.user_of(pair["access"]) == user
         for other in (pair["refresh"], "x", None):
             assert shop.sockets.user_of(other) is None
+
+    @pytest.mark.parametrize("access", [True, False], ids=["access cookie", "header"])
+    def test_cookies_made_by_hand_are_changed_once_for_those_of_the_browser_endpoints(
+        self, shop, user, access
+    ):
+        page = Client(headers={"x-requested-with": "x", "sec-fetch-site": "same-origin"})
+
+        def post(path):
+            return page.post(f"/auth/{path}/", {}, "application/json")
+
+        assert post("refresh").status_code == 204
+        page.cookies["refresh"], page.cookies["access"] = token_of_old(user), "of old"
+        moved = post("refresh")
+        assert (moved.status_code, set(moved.json())) == (200, {"access", "expires_in"})
+        assert [page.cookies[one].value for one in ("refresh", "access")] == ["", ""]
+        assert "signet" in " ".join(page.cookies)
+        page.cookies.pop("access")
+        cookies = page.cookies.output(attrs=[], header="", sep=";")
+        header = {"Authorization": f"Bearer {moved.json()['access']}"}
+        request = RequestFactory().get("/", headers={"Cookie": cookies} if access else header)
+        assert shop.stateless.WhoView.as_view()(request).data == {"id": user.pk}
+        assert post("refresh").status_code == 200
+        assert [one.transport for one in Session.objects.live()] == ["cookie"]
+        assert post("logout").status_code == 204
+        assert post("refresh").status_code == 204
+        assert not Session.objects.live().exists()
+
+    def test_a_cookie_made_by_hand_that_is_no_good_is_taken_away(self, shop, user):
+        page = Client(headers={"x-requested-with": "x", "sec-fetch-site": "same-origin"})
+        page.cookies["refresh"] = "x"
+        assert page.post("/auth/refresh/", {}, "application/json").status_code == 204
+        assert page.cookies["refresh"].value == ""
+        page.cookies["refresh"] = token_of_old(user)
+        foreign = Client(headers={"x-requested-with": "x", "sec-fetch-site": "cross-site"})
+        foreign.cookies = page.cookies
+        assert foreign.post("/auth/refresh/", {}, "application/json").status_code == 403
+        assert not Session.objects.exists()
 
     def test_an_old_token_of_another_package_is_changed_for_a_pair(self, run_page, user):
         page = run_page("howto/migrate-from-others.md")

@@ -12,6 +12,17 @@ from typing import Any
 #: `{"typ":"JWT","alg":"HS256"}`, as the tutorial prints it.
 HEADER = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"
 
+#: How the payload of user 1 begins, as a pattern.
+FIRST_CLAIMS = r'\{{"token_type":"{kind}","exp":\d+,"jti":"[0-9a-f]{{32}}","user_id":1\b'
+
+#: The tutorial's own access token, of December 2018.
+OF_OLD = {
+    "token_type": "access",
+    "exp": 1543828431,
+    "jti": "7f5997b7150d46579dc2b49167097e7b",
+    "user_id": 1,
+}
+
 
 def decode(segment: str) -> bytes:
     """Decode one Base64URL segment."""

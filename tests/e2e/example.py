@@ -17,6 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 #: The user whom `demo.py` makes, and a key that is not the one in `example/.secret_key`.
 VITOR = {"username": "vitor", "password": "123"}
 SECRET_KEY = "the key of the walked example, known to the tests: 0123456789abcdef"
+#: Under whose name the example imports what it uses → the variables that say so.
+NAMES = {
+    "ours": {},
+    "simplejwt's": {
+        "django_settings_module": "tests.e2e.alias.settings",
+        "pythonpath": str(ROOT),
+    },
+}
 
 STARTED_WITHIN = 60.0
 POLL = 0.05

@@ -12,24 +12,9 @@ import pytest
 
 from tests.e2e import byhand
 from tests.e2e.clients import Client, Curl
-from tests.e2e.example import ROOT, SECRET_KEY, VITOR, Example, StartExample
+from tests.e2e.example import NAMES, SECRET_KEY, VITOR, Example, StartExample
 
-FIRST_CLAIMS = r'\{{"token_type":"{kind}","exp":\d+,"jti":"[0-9a-f]{{32}}","user_id":1\b'
-OF_OLD = {
-    "token_type": "access",
-    "exp": 1543828431,
-    "jti": "7f5997b7150d46579dc2b49167097e7b",
-    "user_id": 1,
-}
 HELLO = {"message": "Hello, World!"}
-NAMES = {
-    "ours": {},
-    "simplejwt's": {
-        "django_settings_module": "tests.e2e.alias.settings",
-        "pythonpath": str(ROOT),
-    },
-}
-
 Start = Callable[..., Example]
 
 
@@ -87,7 +72,7 @@ def test_the_token_reads_and_is_signed_as_the_tutorial_says(
 ) -> None:
     header, payload, signature = pair[kind].split(".")
     assert header == byhand.HEADER
-    assert re.match(FIRST_CLAIMS.format(kind=kind), byhand.decode(payload).decode())
+    assert re.match(byhand.FIRST_CLAIMS.format(kind=kind), byhand.decode(payload).decode())
     assert signature == byhand.signature(f"{header}.{payload}", SECRET_KEY)
 
 
@@ -159,11 +144,11 @@ def test_both_lifetimes_take_effect(start: Start, curl: Curl) -> None:
 
 
 def test_a_token_of_old_is_refused_unless_it_is_adopted(start: Start) -> None:
-    renewed = byhand.mint({**OF_OLD, "exp": int(time.time()) + 300}, SECRET_KEY)
+    renewed = byhand.mint({**byhand.OF_OLD, "exp": int(time.time()) + 300}, SECRET_KEY)
     site, adopting = start(), start(ADOPT_TOKENS_UNTIL="2099-01-01T00:00:00+00:00")
-    assert refused(hello(site, byhand.mint(OF_OLD, SECRET_KEY)))
+    assert refused(hello(site, byhand.mint(byhand.OF_OLD, SECRET_KEY)))
     assert refused(hello(site, renewed))
-    assert refused(hello(adopting, byhand.mint(OF_OLD, SECRET_KEY)))
+    assert refused(hello(adopting, byhand.mint(byhand.OF_OLD, SECRET_KEY)))
     assert hello(adopting, renewed) == (200, HELLO)
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e import byhand
 from tests.e2e.browser import file_server
 from tests.e2e.clients import Curl
-from tests.e2e.example import SECRET_KEY, VITOR, Example
+from tests.e2e.example import NAMES, SECRET_KEY, VITOR, Example, StartExample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -142,16 +142,18 @@ def test_log_out_everywhere_works_by_its_form(interface: Interface) -> None:
     assert status == 401
 
 
+@pytest.mark.parametrize("name", NAMES)
 def test_a_front_end_of_another_origin_keeps_tokens_in_local_storage(
-    page: Page, example: Example, curl: Curl
+    name: str, page: Page, start_example: StartExample, curl: Curl
 ) -> None:
+    example = start_example(**NAMES[name])
     with file_server(FRONT_END) as origin:
         page.goto(f"{origin}/index.html?api={example.base}")
         page.locator("#hello").click()
         said = page.locator("#said")
         said.get_by_text("401 token_not_valid").wait_for()
-        for name, value in VITOR.items():
-            page.locator(f"[name={name}]").fill(value)
+        for field, value in VITOR.items():
+            page.locator(f"[name={field}]").fill(value)
         page.get_by_role("button", name="Log in").click()
         said.get_by_text("200 ok").wait_for()
         page.locator("#hello").click()

@@ -13,16 +13,6 @@ from tests.e2e import byhand
 from tests.e2e.clients import Curl
 from tests.e2e.example import SECRET_KEY, VITOR, Example, StartExample
 
-FIRST_CLAIMS = r'\{{"token_type":"{kind}","exp":\d+,"jti":"[0-9a-f]{{32}}","user_id":1\b'
-
-#: The tutorial's own access token, of December 2018.
-OF_OLD = {
-    "token_type": "access",
-    "exp": 1543828431,
-    "jti": "7f5997b7150d46579dc2b49167097e7b",
-    "user_id": 1,
-}
-
 
 @pytest.fixture
 def pair(example: Example, curl: Curl) -> dict[str, str]:
@@ -47,7 +37,7 @@ def test_it_has_three_segments_that_read_as_the_tutorial_says(
     header, payload, _ = pair[kind].split(".")
     assert header == byhand.HEADER
     assert byhand.decode(header) == b'{"typ":"JWT","alg":"HS256"}'
-    assert re.match(FIRST_CLAIMS.format(kind=kind), byhand.decode(payload).decode())
+    assert re.match(byhand.FIRST_CLAIMS.format(kind=kind), byhand.decode(payload).decode())
 
 
 @pytest.mark.parametrize("kind", ["access", "refresh"])
@@ -117,7 +107,7 @@ class TestATokenOfOld:
     """`{"token_type","exp","jti","user_id"}` and no more."""
 
     def test_it_is_refused_as_expired(self, example: Example, curl: Curl) -> None:
-        answer = curl.get(example.url("hello/"), access=byhand.mint(OF_OLD, SECRET_KEY))
+        answer = curl.get(example.url("hello/"), access=byhand.mint(byhand.OF_OLD, SECRET_KEY))
         assert (answer.status, answer.json["code"]) == (401, "token_not_valid")
         assert answer.json["reason"] == "expired"
 
@@ -127,7 +117,7 @@ class TestATokenOfOld:
     def test_it_is_accepted_while_adoption_is_on(self, adopting: Example) -> None:
         assert greeted(adopting, byhand.mint(renewed(), SECRET_KEY))
         assert greeted(adopting, byhand.mint(renewed(user_id="1"), SECRET_KEY))
-        assert not greeted(adopting, byhand.mint(OF_OLD, SECRET_KEY))
+        assert not greeted(adopting, byhand.mint(byhand.OF_OLD, SECRET_KEY))
         assert not greeted(adopting, byhand.mint(renewed(), SECRET_KEY[::-1]))
 
     def test_its_refresh_token_becomes_one_session(self, adopting: Example, curl: Curl) -> None:
@@ -149,7 +139,7 @@ class TestATokenOfOld:
 
 def renewed(**claims: Any) -> dict[str, Any]:
     """Return the tutorial's payload with an `exp` that is still to come."""
-    return {**OF_OLD, "exp": int(time.time()) + 300, **claims}
+    return {**byhand.OF_OLD, "exp": int(time.time()) + 300, **claims}
 
 
 @pytest.fixture

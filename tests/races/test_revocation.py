@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db import connection, connections, transaction
 from rest_framework.test import APIClient
 
@@ -24,7 +23,7 @@ from drf_signet.models import EndReason, Session
 from drf_signet.revocation import DatabaseSource, Feed, OwnEndings
 from drf_signet.tokens import TokenPair
 from tests.conftest import PASSWORD
-from tests.situations import ROTATING, post
+from tests.situations import ROTATING, hashed_before, post
 
 from .crew import VENDOR, Act, Crew, refreshing
 from .peer import Peer, peer
@@ -230,21 +229,13 @@ def test_no_thread_accepts_a_token_after_its_end_was_confirmed(
             assert answers == sorted(answers)  # never 200 again
 
 
-class NewHasher(MD5PasswordHasher):
-    algorithm = "new"
-
-
 def test_a_password_hashed_anew_fails_no_refresh_beside_it(
     make_user: Callable[..., Any], settings: Any, assemble: Callable[[int], Crew]
 ) -> None:
-    old = settings.PASSWORD_HASHERS
-    new = [f"{NewHasher.__module__}.{NewHasher.__qualname__}", *old]
     crew = assemble(4)
     for _ in range(60):
-        settings.PASSWORD_HASHERS = old
-        user = make_user()
+        user = hashed_before(settings, make_user)
         pairs = [drf_signet.issue(user) for _ in range(3)]
-        settings.PASSWORD_HASHERS = new
 
         def refresh(pair: TokenPair) -> Act[list[int]]:
             def act(client: APIClient) -> list[int]:
@@ -269,14 +260,10 @@ def test_a_password_hashed_anew_fails_no_refresh_beside_it(
 def test_two_logins_that_hash_a_password_anew_at_once_end_nothing(
     make_user: Callable[..., Any], settings: Any, assemble: Callable[[int], Crew]
 ) -> None:
-    old = settings.PASSWORD_HASHERS
-    new = [f"{NewHasher.__module__}.{NewHasher.__qualname__}", *old]
     crew = assemble(4)
     for _ in range(60):
-        settings.PASSWORD_HASHERS = old
-        user = make_user()
+        user = hashed_before(settings, make_user)
         pairs = [drf_signet.issue(user) for _ in range(2)]
-        settings.PASSWORD_HASHERS = new
 
         def log_in(client: APIClient, user: Any = user) -> Any:
             credentials = {"username": user.username, "password": PASSWORD}

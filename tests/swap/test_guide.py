@@ -16,6 +16,7 @@ SETTINGS = "mysite/settings.py"
 USE = """
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.test import override_settings
 from rest_framework.test import APIClient, APIRequestFactory
 from shop import authentication, cookies, logins, logout, registration, serializers, sockets
 from shop import stateless
@@ -43,6 +44,24 @@ assert cookies.CookieAuthentication().authenticate(request) is None
 request.COOKIES["access"] = pair["access"]
 assert cookies.CookieAuthentication().authenticate(request)[0] == user
 
+pages = APIClient(HTTP_HOST="127.0.0.1")
+with override_settings(ROOT_URLCONF="shop.urls"):
+    assert pages.post("/auth/refresh/").status_code == 401
+    assert pages.post("/auth/login/", body).data.keys() <= {"user"}
+    first = {name: morsel.value for name, morsel in pages.cookies.items()}
+    assert first.keys() == {"access", "refresh"}
+    assert pages.post("/auth/refresh/").data == {}
+    second = {name: morsel.value for name, morsel in pages.cookies.items()}
+    assert first["access"] != second["access"]
+    request.COOKIES["access"] = second["access"]
+    assert cookies.CookieAuthentication().authenticate(request)[0] == user
+    assert pages.post("/auth/logout/").status_code == 204
+    assert pages.post("/auth/logout/").status_code == 204
+    pages.cookies["refresh"] = second["refresh"]
+    assert pages.post("/auth/refresh/").status_code == 401
+
+answer = client.post("/api/token/", body)
+assert (answer.status_code, answer.data.keys()) == (200, {"refresh", "access"})
 refresh = lambda token: client.post("/api/token/refresh/", {"refresh": token}).status_code
 assert refresh(pair["refresh"]) == 200
 other = registration.tokens_for(user)["refresh"]

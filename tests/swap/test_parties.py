@@ -18,13 +18,24 @@ from tests.swap.site import Client, Site
 PARTIES = Path(__file__).with_name("parties")
 PASSWORD = "correct horse battery"
 ADA = {"username": "ada", "password": PASSWORD}
+FRESH = ("access", "refresh")
 SIGN_UP = {"password1": PASSWORD, "password2": PASSWORD}
+
+
+#: The line that the guide puts two in the place of.
+ALIAS = '    "drf_signet",\n    "drf_signet.compat.simplejwt",\n'
+ITSELF = '    "rest_framework_simplejwt",\n'
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, old_python: Path) -> Site:
     """Return the project, with its tables and one user."""
-    site = Site.copied(tmp_path_factory.mktemp("parties") / "site", source=PARTIES)
+    return made(tmp_path_factory.mktemp("parties"), old_python, ALIAS)
+
+
+def made(directory: Path, old_python: Path, apps: str) -> Site:
+    site = Site.copied(directory / "site", source=PARTIES)
+    site.edit(ALIAS, apps)
     site.manage(old_python, "check", "--fail-level=ERROR")
     site.manage(old_python, "migrate", "--verbosity=0")
     create = f"User.objects.create_user('ada', 'ada@example.com', {PASSWORD!r})"
@@ -79,6 +90,34 @@ def test_no_code_of_simplejwt_itself_is_run(site: Site, old_python: Path) -> Non
         "print({'drf_signet' in one or 'drf_spectacular' in one for one in files})"
     )
     assert site.manage(old_python, "shell", "-c", code).strip().endswith("{True}")
+
+
+def test_on_simplejwt_itself_clients_saw_the_same(
+    client: Client, tmp_path: Path, old_python: Path
+) -> None:
+    before = made(tmp_path, old_python, ITSELF)
+    with before.served(old_python) as other:
+        assert answers(client) == answers(other)
+
+
+def answers(client: Client) -> list[tuple[int, set[str]]]:
+    """Use both packages as their clients do; return what is answered."""
+    ben = {"username": "ben-b", "password": PASSWORD}
+    said = [
+        client.post("rest-auth/login/", **ADA),
+        client.post("rest-auth/registration/", username="ben-a", **SIGN_UP),
+        client.post("djoser/users/", **ben),
+        client.post("djoser/jwt/create/", **ben),
+    ]
+    pairs = said[0].data, said[3].data
+    for package, pair in zip(("rest-auth/token", "djoser/jwt"), pairs, strict=True):
+        said.append(client.get("hello/", pair["access"]))
+        said.append(renewed := client.post(f"{package}/refresh/", refresh=pair["refresh"]))
+        said += [client.post(f"{package}/verify/", token=renewed.data[one]) for one in FRESH]
+        said += [client.post(f"{package}/{one}/") for one in ("refresh", "verify")]
+        said.append(client.post("rest-auth/logout/", refresh=renewed.data["refresh"]))
+        said.append(client.post(f"{package}/refresh/", refresh=renewed.data["refresh"]))
+    return [(one.status, one.names - {"code"}) for one in said]
 
 
 class TestDjRestAuth:

@@ -23,17 +23,21 @@ LONG = timedelta(hours=1)
 _SECRET = frozenset({"SIGNING_KEY"})
 
 _SERIALIZER = f"subclass the view and set its serializer_class; with {ALIAS} it goes on working"
+_REVOCATION = (
+    "tokens of before are checked by it until ADOPT_TOKENS_UNTIL; then it may go, since a new "
+    "password ends the user's sessions without it"
+)
 _SLIDING = f"there are no sliding tokens; with {ALIAS} they go on working"
 #: Settings of simplejwt that are not read here → what takes their place.
 _GONE = {
     "AUTH_TOKEN_CLASSES": f"a view takes access tokens; with {ALIAS} it goes on working",
     "BLACKLIST_AFTER_ROTATION": "a rotated token is refused anyway, after ROTATION_GRACE_PERIOD",
-    "CHECK_REVOKE_TOKEN": "a new password ends the user's sessions without it",
+    "CHECK_REVOKE_TOKEN": _REVOCATION,
     "CHECK_USER_IS_ACTIVE": "USER_AUTHENTICATION_RULE says who may use a token",
     "JSON_ENCODER": "claims have to be values that JSON knows",
     "JTI_CLAIM": "the claim is called jti",
     "JWK_URL": "keys are in KEYS; none are fetched",
-    "REVOKE_TOKEN_CLAIM": "a new password ends the user's sessions without it",
+    "REVOKE_TOKEN_CLAIM": _REVOCATION,
     "SLIDING_TOKEN_LIFETIME": _SLIDING,
     "SLIDING_TOKEN_OBTAIN_SERIALIZER": _SLIDING,
     "SLIDING_TOKEN_REFRESH_EXP_CLAIM": _SLIDING,
@@ -127,6 +131,8 @@ def _on_simple_jwt(given: Mapping[str, Any], signet: Mapping[str, Any]) -> Itera
         elif name in shared.READ_UNDER_THE_ALIAS and conf.stands_in_for_simplejwt():
             text = f"goes on working with the alias. Without it: {_GONE[name]}"
             yield Advice(verdict=KEPT, setting=setting, text=text)
+        elif name in shared.READ_WITH_TOKENS_OF_OLD:
+            yield Advice(verdict=KEPT, setting=setting, text=_GONE[name])
         else:
             text = _GONE.get(name, "has no meaning in simplejwt 5.5 either")
             yield Advice(verdict=OBSOLETE, setting=setting, text=text)

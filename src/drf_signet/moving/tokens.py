@@ -16,7 +16,7 @@ from drf_signet.blacklist import Blacklisted, Outstanding
 from drf_signet.claims import REFRESH, Claims
 from drf_signet.database import DbNow, retried
 from drf_signet.errors import TokenError
-from drf_signet.models import EndReason, Session
+from drf_signet.models import EndReason, Session, write_database, written
 from drf_signet.sessions import BATCH
 
 
@@ -29,6 +29,10 @@ class Tally:
     no_user: int = 0
     inactive: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+
+    def refuse(self, check: str) -> None:
+        """Count a token that a check has refused."""
+        self.refused[check] = self.refused.get(check, 0) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +92,7 @@ def bury_blacklisted(*, now: float) -> int:
     for rows in _batches(_blacklisted(now), *fields):
         graves = [_grave(*row) for (_, text, *row) in rows if not _is_of_ours(text)]
         _insert(_new(graves, Tally()))
-        alive = sessions.written().filter(pk__in=[one.pk for one in graves], end_reason="")
+        alive = written().filter(pk__in=[one.pk for one in graves], end_reason="")
         for session in alive:
             sessions.end(session.pk, user_id=session.user_id, reason=EndReason.LOGOUT)
         buried += len(graves)
@@ -130,7 +134,7 @@ def _read(text: str, now: float, tally: Tally) -> Claims | None:
     try:
         return claims.read(current.codec.decode(text), token_type=REFRESH, rules=rules, now=now)
     except TokenError as error:
-        tally.refused[error.code] = tally.refused.get(error.code, 0) + 1
+        tally.refuse(error.code)
         return None
 
 
@@ -145,7 +149,7 @@ def _is_of_ours(text: str) -> bool:
 def _drafts(believed: Sequence[Claims], now: float, tally: Tally) -> Iterator[Session]:
     subject = runtime.current().subject
     keys = {one.user_key for one in believed}
-    rows = users.all_users().using(sessions.write_database())
+    rows = users.all_users().using(write_database())
     found = rows.filter(**{f"{subject.name}__in": keys})
     by_key = {subject.key(subject.claim(user)): user for user in found}
     for one in believed:
@@ -154,12 +158,14 @@ def _drafts(believed: Sequence[Claims], now: float, tally: Tally) -> Iterator[Se
             tally.no_user += 1
         elif not users.may_authenticate(user):
             tally.inactive += 1
+        elif not adoption.is_of_todays_password(one, user):
+            tally.refuse("another password")
         else:
             yield adoption.draft(one, user, now=now)
 
 
 def _new(drafts: Sequence[Session], tally: Tally) -> list[Session]:
-    rows = sessions.written().filter(pk__in=[one.pk for one in drafts])
+    rows = written().filter(pk__in=[one.pk for one in drafts])
     known = set(rows.values_list("pk", flat=True))
     tally.known += len(known)
     return [one for one in drafts if one.pk not in known]
@@ -168,8 +174,8 @@ def _new(drafts: Sequence[Session], tally: Tally) -> list[Session]:
 def _insert(drafts: Sequence[Session]) -> None:
     for one in drafts:
         one.refreshed_at = DbNow()
-    insert = partial(sessions.written().bulk_create, drafts, ignore_conflicts=True)
-    retried(insert, using=sessions.write_database())
+    insert = partial(written().bulk_create, drafts, ignore_conflicts=True)
+    retried(insert, using=write_database())
 
 
 def _grave(jti: str, expires_at: datetime, ended_at: datetime) -> Session:

@@ -10,12 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import HTTP_HEADER_ENCODING, authentication
 from rest_framework.request import Request
 
-from drf_signet import problems, runtime
+from drf_signet import adoption, problems, runtime
 from drf_signet.errors import SignetError
 
+from . import logins
 from .exceptions import AuthenticationFailed, EndedError, InvalidToken, TokenError
+from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .settings import api_settings
-from .utils import get_md5_hash_password
+from .tokens import Token  # noqa: F401 - as above
 
 
 def __getattr__(name: str) -> Any:
@@ -115,9 +117,9 @@ class JWTAuthentication(authentication.BaseAuthentication):
             raise AuthenticationFailed(_("User not found"), code="user_not_found")
         if api_settings.CHECK_USER_IS_ACTIVE and not user.is_active:
             raise AuthenticationFailed(_("User is inactive"), code="user_inactive")
-        if "sid" not in validated_token and not is_of_todays_password(validated_token, user):
-            text = _("The user's password has been changed.")
-            raise AuthenticationFailed(text, code="password_changed")
+        of_old = "sid" not in validated_token
+        if of_old and not adoption.is_of_todays_password(validated_token, user):
+            raise _password_changed()
         return user
 
     def _find(self, token: Any) -> Any:
@@ -130,8 +132,11 @@ class JWTAuthentication(authentication.BaseAuthentication):
 
     def _check_ended_user(self, error: TokenError) -> None:
         """Say what became of the user, if that is why the session has ended."""
-        if isinstance(error, EndedError):
-            self.get_user(error.payload)
+        if not isinstance(error, EndedError):
+            return
+        self.get_user(error.payload)
+        if api_settings.CHECK_REVOKE_TOKEN and logins.ended_with_password(error.payload):
+            raise _password_changed()
 
 
 class JWTStatelessUserAuthentication(JWTAuthentication):
@@ -165,12 +170,9 @@ def user_id_of(token: Any) -> Any:
     return token[api_settings.USER_ID_CLAIM]
 
 
-def is_of_todays_password(token: Any, user: Any) -> bool:
-    """Whether a token of old was issued under the password of today, where CHECK_REVOKE_TOKEN."""
-    if not api_settings.CHECK_REVOKE_TOKEN:
-        return True
-    stamp = token.get(api_settings.REVOKE_TOKEN_CLAIM)
-    return bool(stamp == get_md5_hash_password(user.password))
+def _password_changed() -> AuthenticationFailed:
+    text = _("The user's password has been changed.")
+    return AuthenticationFailed(text, code="password_changed")
 
 
 def _no_user() -> Any:

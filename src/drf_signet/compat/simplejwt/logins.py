@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -23,18 +25,23 @@ from drf_signet import (
     rotation,
     runtime,
     sessions,
+    users,
 )
 from drf_signet.claims import ACCESS, REFRESH, Claims
 from drf_signet.database import retried
-from drf_signet.errors import SignetError
-from drf_signet.models import Session, Transport
+from drf_signet.errors import SessionEnded, SignetError, UserInactive
+from drf_signet.models import EndReason, Session, Transport, write_database, written
 from drf_signet.revocation import DatabaseSource
 
+from . import wire
 from .exceptions import EndedError, TokenError
 from .settings import api_settings
 
 SLIDING = "sliding"
 _OURS = (ACCESS, REFRESH, SLIDING)  # a tuple: a claim may be of a type that has no hash
+
+#: Why a token of old becomes no session: it is on the blacklist, or its user is not let in.
+_NOT_ADOPTED = (SessionEnded, UserInactive)
 
 
 class Login:
@@ -64,6 +71,10 @@ class Login:
         self._write = write
         self._over = False
 
+    def __deepcopy__(self, memo: object) -> Login:
+        """Return itself: it is one session, however often its tokens are copied."""
+        return self
+
     @classmethod
     def new(cls, user: Any, session_id: uuid.UUID) -> Login:
         """Draft a session; nothing is written."""
@@ -82,14 +93,14 @@ class Login:
         if api_settings.USER_ID_CLAIM not in payload or payload.get("token_type") not in _OURS:
             return None
         old = _believed(payload)
-        write = lambda: adoption.adopt(old, now=runtime.now())  # noqa: E731 - once, for one name
+        write = partial(_adopt, dict(payload))
         return cls(adoption.session_id(old), end=old.expires_at, write=write)
 
     def write(self, *, until: float) -> None:
         """Write what is not written yet, so that a token may be signed that lives until then.
 
         Raises:
-            TokenError: the login was ended before it began.
+            TokenError: the login was ended before it began, or its user may not authenticate.
             Busy: the database kept refusing.
         """
         if self._over:
@@ -98,17 +109,21 @@ class Login:
         if self.session is not None and self._write is not None and until > self._end:
             self.session.expires_at, self._end = end, until
         if self._write is not None:
-            self._write()
+            try:
+                self._write()
+            except _NOT_ADOPTED as error:
+                raise TokenError(_("Token is blacklisted")) from error
             self._write = None
         if until > self._end:
-            shorter = sessions.written().filter(pk=self.session_id, expires_at__lt=end)
-            retried(lambda: shorter.update(expires_at=end), using=sessions.write_database())
+            shorter = written().filter(pk=self.session_id, expires_at__lt=end)
+            retried(lambda: shorter.update(expires_at=end), using=write_database())
             self._end = until
 
     def end(self) -> None:
         """End the session; safe to repeat. One that was not written yet never will be."""
         if self._write is not None and self.session is None:
-            self._write()  # adopted first, since without a row it could be adopted once more
+            with suppress(*_NOT_ADOPTED):  # first, since without a row it could be adopted later
+                self._write()
         elif self._write is not None:
             self._over = True
             return
@@ -159,6 +174,12 @@ def check_alive(payload: Mapping[str, Any]) -> None:
         raise EndedError(_("Token is blacklisted"), payload)
 
 
+def ended_with_password(payload: Mapping[str, Any]) -> bool:
+    """Whether the session of a verified payload ended because the password changed: one SELECT."""
+    rows = written().filter(end_reason=EndReason.PASSWORD_CHANGED)
+    return rows.filter(pk=_session_id(payload)).exists()
+
+
 def check_refreshable(payload: Mapping[str, Any]) -> None:
     """Check that a refresh token, as it is, would be taken now: one or two SELECTs.
 
@@ -189,12 +210,21 @@ def _is_refreshable(payload: Mapping[str, Any]) -> bool:
         login = Login.of(payload)
         if blacklist.holds(str(payload.get("jti"))):
             return False
-        if login is None or not sessions.written().filter(pk=login.session_id).exists():
+        if login is None:
             return True
+        if not written().filter(pk=login.session_id).exists():
+            return _could_be_adopted(payload)
     elif payload.get("token_type") == REFRESH and "gen" not in payload:  # it can only end it
-        return sessions.written().filter(pk=_session_id(payload), end_reason="").exists()
+        return written().filter(pk=_session_id(payload), end_reason="").exists()
     presented = flows.present(_believed(payload), now=runtime.now(), rotates=rotates())
     return rotation.check(presented) is not None
+
+
+def _could_be_adopted(payload: Mapping[str, Any]) -> bool:
+    user = wire.user_named_in(payload)
+    if user is None or not users.may_authenticate(user):
+        return False
+    return adoption.is_of_todays_password(payload, user)
 
 
 def _check_old(payload: Mapping[str, Any]) -> None:
@@ -202,6 +232,10 @@ def _check_old(payload: Mapping[str, Any]) -> None:
     names_a_user = api_settings.USER_ID_CLAIM in payload and payload.get("token_type") in _OURS
     if names_a_user and runtime.now() >= runtime.current().rules.adopt_until:
         raise TokenError(_("Token is invalid"))
+
+
+def _adopt(payload: Mapping[str, Any]) -> None:
+    adoption.adopt(_believed(payload), now=runtime.now())
 
 
 def _session_id(payload: Mapping[str, Any]) -> uuid.UUID:

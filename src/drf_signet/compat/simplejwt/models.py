@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from django.contrib.auth import models as auth_models
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models.manager import EmptyManager
 from django.utils.functional import cached_property
 
@@ -106,3 +107,7 @@ class TokenUser:
         if attr.startswith("__") or attr == "token":  # unpickling asks before there is a token
             raise AttributeError(attr)
         return self.token.get(attr)
+
+
+#: For annotations, which projects have copied from overridden methods.
+AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)

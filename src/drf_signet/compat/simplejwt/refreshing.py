@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import AuthenticationFailed
 
-from drf_signet import flows, users
-from drf_signet.errors import SessionEnded, TokenReused, UserInactive
+from drf_signet import claims, flows, runtime, users
+from drf_signet.claims import Claims
+from drf_signet.errors import InvalidClaim, SessionEnded, TokenReused, UserInactive
 from drf_signet.errors import TokenError as Refused
 from drf_signet.models import Session
 from drf_signet.tokens import TokenPair
 
-from . import authentication, logins, wire
+from . import logins, state, wire
 from .exceptions import TokenError
 from .settings import api_settings
 
 
 def refresh(
-    token: Any, raw: str, request: HttpRequest | None, no_account: AuthenticationFailed
+    token: Any, request: HttpRequest | None, no_account: AuthenticationFailed
 ) -> dict[str, str]:
     """Trade a verified refresh token for new tokens; return the answer.
 
     Args:
         token: the token, of a class like `RefreshToken`, whose session was not asked for yet.
-        raw: its text.
         no_account: what to raise if its user may not authenticate.
 
     Raises:
         TokenError: its session is over, or a later token has taken its place.
     """
-
-    def mint(session: Session, generation: int) -> TokenPair:
-        if "sid" not in token and not authentication.is_of_todays_password(token, session.user):
-            raise TokenError(_("Token is blacklisted"))
-        return _mint(token, session, generation)
-
+    mint, rotates = partial(_mint, token), logins.rotates()
     try:
-        outcome = flows.refresh(raw, request, mint=mint, rotates=logins.rotates())
+        outcome = flows.refresh(token, request, verify=_claims_of, mint=mint, rotates=rotates)
     except UserInactive:  # of a token of old, before it has become a session
         raise no_account from None
     except Refused as error:
@@ -59,6 +55,18 @@ def is_over(payload: dict[str, Any]) -> bool:
     except TokenError:
         return True
     return False
+
+
+def _claims_of(token: Any, *, now: float) -> Claims:
+    """Return what a verified token says as a refresh token of ours, whatever its class's type is.
+
+    Raises:
+        InvalidClaim: its class has keys of its own, or it is not good for a refresh.
+    """
+    if token.get_token_backend() is not state.token_backend:
+        raise InvalidClaim("sid")
+    rules = runtime.current().rules
+    return claims.read(token.as_ours, token_type=claims.REFRESH, rules=rules, now=now)
 
 
 def _mint(token: Any, session: Session, generation: int) -> TokenPair:

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import update_last_login
+from django.db import DatabaseError
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 
+from drf_signet import users
 from drf_signet.serializers import MAX_USERNAME_LENGTH
 from drf_signet.serializers import PasswordField as _PasswordField
 
 from . import refreshing
 from .exceptions import EndedError
+from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .settings import api_settings
 from .tokens import RefreshToken, SlidingToken, Token, UntypedToken
 
@@ -62,8 +65,7 @@ class TokenObtainSerializer(_Serializer):
             credentials["request"] = self.context["request"]
         self.user: Any = authenticate(**credentials)
         if self.user is None or not api_settings.USER_AUTHENTICATION_RULE(self.user):
-            text = self.error_messages["no_active_account"]
-            raise AuthenticationFailed(text, "no_active_account")
+            raise self._no_account()
         return {}
 
     @classmethod
@@ -80,8 +82,19 @@ class TokenObtainSerializer(_Serializer):
         return token
 
     def _note_login(self) -> None:
-        if api_settings.UPDATE_LAST_LOGIN:
+        """Write `last_login`, where the setting says so, before anything else is written."""
+        if not api_settings.UPDATE_LAST_LOGIN:
+            return
+        try:
             update_last_login(type(self.user), self.user)
+        except DatabaseError as error:
+            if users.was_deleted(self.user):
+                raise self._no_account() from error
+            raise
+
+    def _no_account(self) -> AuthenticationFailed:
+        code = "no_active_account"
+        return AuthenticationFailed(self.error_messages[code], code)
 
 
 class TokenObtainPairSerializer(TokenObtainSerializer):
@@ -93,9 +106,8 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
         """Log in, and open the session."""
         data = super().validate(attrs)
         refresh = self._issue()
-        data |= {"refresh": str(refresh), "access": str(refresh.access_token)}
         self._note_login()
-        return data
+        return data | {"refresh": str(refresh), "access": str(refresh.access_token)}
 
 
 class TokenObtainSlidingSerializer(TokenObtainSerializer):
@@ -106,9 +118,9 @@ class TokenObtainSlidingSerializer(TokenObtainSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Log in, and open the session."""
         data = super().validate(attrs)
-        data["token"] = str(self._issue())
+        token = self._issue()
         self._note_login()
-        return data
+        return data | {"token": str(token)}
 
 
 class TokenRefreshSerializer(_Serializer):
@@ -131,11 +143,11 @@ class TokenRefreshSerializer(_Serializer):
         """
         request = self.context.get("request")
         plain = getattr(request, "_request", request)
-        refresh = self.token_class.unasked(attrs["refresh"])
+        token = self.token_class.unasked(attrs["refresh"])
         no_account = AuthenticationFailed(
             self.error_messages["no_active_account"], "no_active_account"
         )
-        return refreshing.refresh(refresh, attrs["refresh"], plain, no_account)
+        return refreshing.refresh(token, plain, no_account)
 
 
 class TokenRefreshSlidingSerializer(_Serializer):

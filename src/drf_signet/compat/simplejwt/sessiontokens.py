@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.contrib.auth import get_user_model
+from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 
-from drf_signet import runtime, sessions
+from drf_signet import adoption, runtime, sessions
 from drf_signet.claims import REFRESH
 from drf_signet.models import Session
 
@@ -36,10 +37,16 @@ class SessionMixin(_Base):
     def _read(self, token: str | bytes, verify: bool) -> None:
         super()._read(token, verify)
         if self.verified and self.get_token_backend() is state.token_backend:
-            self._login = Login.of(self.payload)
+            self._login = Login.of(self.as_ours)
+
+    @property
+    def as_ours(self) -> dict[str, Any]:
+        """The claims, with the type by which this package itself knows such a token."""
+        return self.payload
 
     def _log_in(self, user: Any) -> None:
         if not isinstance(user, get_user_model()):
+            _demand_user(user)
             return  # a user without a row: looked up by the claim once the token is signed
         self._login = Login.new(user, self._new_session_id())
         self._tie(self._login.session)
@@ -59,11 +66,14 @@ class SessionMixin(_Base):
         return sessions.new_id(runtime.now())
 
     def _identify(self) -> None:
-        """Begin the session of a new token to which the user claim was added by hand."""
+        """Begin the session of a new token to which the user claim was added by hand.
+
+        As ever, only `for_user` makes a row in the tables for it.
+        """
         if self.token is None and self._login is None:
             user = wire.user_named_in(self.payload)
             if user is not None:
-                self._log_in(user)
+                SessionMixin._log_in(self, user)
 
     def __str__(self) -> str:
         self._identify()
@@ -123,7 +133,7 @@ class BlacklistMixin(SessionMixin):
             TokenError: its session is over, or a later token has taken its place.
         """
         if self._asks:
-            logins.check_refreshable(self.payload)
+            logins.check_refreshable(self.as_ours)
 
     def blacklist(self) -> tuple[Any, bool]:
         """End the session, and with it every token of it; safe to repeat.
@@ -156,8 +166,9 @@ class BlacklistMixin(SessionMixin):
 
     @property
     def _row_id(self) -> str:
-        if self._login is None or "sid" not in self.payload:
-            return str(self.payload.get("jti"))
+        jti = str(self.payload.get("jti"))
+        if self._login is None or adoption.session_id_of(jti) == self._login.session_id:
+            return jti
         return self._login.session_id.hex
 
     def _outstand(self) -> tuple[Any, bool] | None:
@@ -187,7 +198,8 @@ class BlacklistMixin(SessionMixin):
         except TokenBackendError as error:
             raise TokenError(_("Token is invalid")) from error
         # From here on only what is signed counts, and not what was assigned since.
-        self.payload, self._login = payload, Login.of(payload)
+        self.payload = payload
+        self._login = Login.of(self.as_ours)
 
 
 class RefreshMixin(BlacklistMixin):
@@ -198,6 +210,11 @@ class RefreshMixin(BlacklistMixin):
     access_token_class: ClassVar[Any] = None
     #: Whether an access token was made from it: then to blacklist it may be a rotation by hand.
     _passed_on = False
+
+    @property
+    def as_ours(self) -> dict[str, Any]:
+        """The claims, as those of a refresh token."""
+        return self.payload | {"token_type": REFRESH}
 
     def _tie(self, session: Any) -> None:
         super()._tie(session)
@@ -234,7 +251,7 @@ class RefreshMixin(BlacklistMixin):
         is the successor.
         """
         if self._passed_on and logins.rotates() and self.token is not None and self.verified:
-            self.payload["gen"] = logins.advance(self.payload)
+            self.payload["gen"] = logins.advance(self.as_ours)
             self.payload["sid"] = str(self.session_id)
             return None, True
         return super().blacklist()
@@ -250,8 +267,15 @@ class RefreshMixin(BlacklistMixin):
         token.set_iat()
         token.set_exp()
         token.payload["exp"] = min(token.payload["exp"], int(end))
-        token.payload |= {"gen": generation, "jti": session.pk.hex}
+        token.payload |= {"gen": generation, "jti": token._row_id}
         return token
+
+
+def _demand_user(user: Any) -> None:
+    """Refuse a row of another model: its key may be that of a user, to whom it would be taken."""
+    model = user._meta.concrete_model if isinstance(user, Model) else None
+    if model is not None and not issubclass(get_user_model(), model):
+        raise TypeError(f"a session is of a {get_user_model().__name__}, not of {user!r}")
 
 
 def _without(payload: Mapping[str, Any], name: str) -> dict[str, Any]:

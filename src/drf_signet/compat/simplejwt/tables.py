@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
+from django.db import IntegrityError
 
-from drf_signet import adoption, api, sessions
+from drf_signet import adoption, api, users
+from drf_signet.models import written
 
 from .alias import OLD
 
@@ -25,12 +27,20 @@ def installed() -> bool:
     return apps.is_installed(APP)
 
 
-def outstand(jti: str, **values: Any) -> tuple[Any, bool]:
-    """Return the row of a login, and whether it was made now, with these values."""
+def outstand(jti: str, *, user: Any, **values: Any) -> tuple[Any, bool]:
+    """Return the row of a login, and whether it was made now, with these values.
+
+    A user who was deleted meanwhile is left out, as the deletion would have done a moment later.
+    """
     from .token_blacklist.models import OutstandingToken
 
-    found: tuple[Any, bool] = OutstandingToken.objects.get_or_create(jti=jti, defaults=values)
-    return found
+    defaults = {**values, "user": user}
+    try:
+        return OutstandingToken.objects.get_or_create(jti=jti, defaults=defaults)
+    except IntegrityError:
+        if user is None or not users.was_deleted(user):
+            raise
+    return OutstandingToken.objects.get_or_create(jti=jti, defaults=defaults | {"user": None})
 
 
 def list_as_ended(jti: str) -> tuple[Any, bool]:
@@ -51,7 +61,7 @@ def end_logins(jtis: Iterable[str]) -> None:
     listed = list(jtis)
     ids = [found for jti in listed if (found := as_session_id(jti)) is not None]
     ids += [adoption.session_id_of(jti) for jti in listed]  # of those from before the switch
-    alive = sessions.written().filter(pk__in=ids, end_reason="")
+    alive = written().filter(pk__in=ids, end_reason="")
     for pk in list(alive.values_list("pk", flat=True)):
         api.end(pk)
 

@@ -6,6 +6,7 @@ was merely read is never signed, and nobody is authenticated by it.
 
 from __future__ import annotations
 
+import importlib
 import uuid
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
@@ -23,6 +24,7 @@ from .exceptions import (
     TokenError,
 )
 from .logins import Login
+from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .sessiontokens import BlacklistMixin, RefreshMixin, SessionMixin
 from .settings import api_settings
 from .utils import (
@@ -32,6 +34,17 @@ from .utils import (
     format_lazy,
     logger,
 )
+
+#: What was to be had from here as well, with or without the app.
+_MODELS = ("BlacklistedToken", "OutstandingToken")
+
+
+def __getattr__(name: str) -> Any:
+    """Return a model of the tables, which are only looked at when they are asked for."""
+    if name in _MODELS:
+        return getattr(importlib.import_module(".token_blacklist.models", __package__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 #: Claims by which a token is tied to its session: not for projects to set.
 _TIED = frozenset({"sid", "gen"})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import hashlib
 import logging
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +10,19 @@ from typing import Any
 from django.conf import settings
 from django.utils.functional import lazy
 
+from drf_signet.shared import get_md5_hash_password
+
+__all__ = [
+    "aware_utcnow",
+    "datetime_from_epoch",
+    "datetime_to_epoch",
+    "format_lazy",
+    "get_md5_hash_password",
+    "logger",
+    "make_utc",
+]
+
 logger = logging.getLogger("rest_framework_simplejwt")
-
-
-def get_md5_hash_password(password: str) -> str:
-    """Return what CHECK_REVOKE_TOKEN had written into tokens: kept to check those of old."""
-    return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest().upper()
 
 
 def make_utc(dt: datetime) -> datetime:

@@ -48,7 +48,7 @@ class TokenViewBase(SignetView):
         """Return `serializer_class`, or else what the settings name."""
         if self.serializer_class:
             return self.serializer_class
-        path = self._serializer_class or getattr(api_settings, self._serializer_setting)
+        path = self._serializer_class or getattr(api_settings, self._serializer_setting, "")
         try:
             return import_string(path)
         except ImportError as error:

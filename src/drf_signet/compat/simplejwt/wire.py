@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +40,7 @@ def _as_issued(named: str) -> int | str:
     return key if claims.is_integer(key) else named
 
 
-def user_named_in(payload: dict[str, Any]) -> Any:
+def user_named_in(payload: Mapping[str, Any]) -> Any:
     """Return the user whom claims name: one SELECT; None if there is none."""
     current = runtime.current()
     try:

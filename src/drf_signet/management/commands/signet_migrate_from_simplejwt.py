@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
 
 from drf_signet import blacklist, conf, runtime
 from drf_signet.errors import UnusableKey
@@ -39,11 +40,11 @@ class Command(BaseCommand):
         except (ImproperlyConfigured, UnusableKey) as error:
             raise CommandError(f"The settings cannot be used: {error}") from error
         self._title("Tokens")
-        if blacklist.exists():
+        try:
             self._tokens(write=not options["dry_run"], bury=options["with_blacklisted"])
-        else:
-            self._line("There are no tables of simplejwt's blacklist: nothing to import.")
-            self._line("Tokens of old become sessions at their first use.")
+        except (OperationalError, ProgrammingError) as error:
+            text = f"The tables cannot be read; perhaps `manage.py migrate` has not run: {error}"
+            raise CommandError(text) from error
 
     def _settings(self) -> None:
         self._title("Settings")
@@ -66,6 +67,10 @@ class Command(BaseCommand):
             self._line("Nothing names rest_framework_simplejwt.")
 
     def _tokens(self, *, write: bool, bury: bool) -> None:
+        if not blacklist.exists():
+            self._line("There are no tables of simplejwt's blacklist: nothing to import.")
+            self._line("Tokens of old become sessions at their first use.")
+            return
         now = runtime.now()
         tables = tokens.survey(now=now)
         adopting = now < conf.current().ADOPT_TOKENS_UNTIL
