@@ -50,6 +50,17 @@ def test_cookie_is_found_once_or_not_at_all(rf, header, value) -> None:
     assert found(rf, header) == value
 
 
+#: What Python takes for white space, and browsers for the first letter of a name without prefix.
+SPACES = [chr(code) for code in range(256) if chr(code).isspace() and chr(code) not in " \t"]
+
+
+@pytest.mark.parametrize("space", [*SPACES, "\xc2\xa0", "\xe2\x80\x80"], ids=ascii)
+def test_cookie_whose_prefix_hides_behind_a_space_is_none_of_ours(rf, space) -> None:
+    assert found(rf, f"{space}{REFRESH_COOKIE}=a") is None
+    assert found(rf, f"{REFRESH_COOKIE}{space}=a") is None
+    assert found(rf, f"{space}{REFRESH_COOKIE}=a; {REFRESH_COOKIE}=b") == "b"
+
+
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize("cookie", ["signet-refresh-token={}", "{0}; {0}", "{0}; x=1; {0}"])
 def test_refresh_ignores_a_cookie_without_its_prefix_or_twice(cookie) -> None:

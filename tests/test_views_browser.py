@@ -11,11 +11,12 @@ from django.urls import reverse
 
 import drf_signet
 from drf_signet import EndReason, Session, flows
+from drf_signet.database import DbNow
 from drf_signet.errors import Busy
 from drf_signet.testing import browser_client
 from tests.browser import REFRESH_COOKIE, cookie_of, is_deleted, log_in, send, with_cookie
 from tests.conftest import PASSWORD
-from tests.situations import generation_of, let_pass, refresh_token, token_of_old
+from tests.situations import generation_of, let_pass, refresh_token, set_row, token_of_old
 
 pytestmark = pytest.mark.usefixtures("user")
 
@@ -155,6 +156,19 @@ def test_replay_after_the_grace_ends_the_session_and_takes_the_cookie_away() -> 
     assert is_deleted(answer)
     assert the_session().end_reason == EndReason.REUSE
     assert send(client, "refresh").status_code == 204
+
+
+@pytest.mark.parametrize("overtaken_by", ["login", "logout"])
+def test_refusal_that_a_login_or_logout_overtakes_leaves_its_cookie_alone(overtaken_by) -> None:
+    client = log_in()
+    former, old = the_session(), cookie_of(client)
+    send(client, overtaken_by, {"username": "vitor", "password": PASSWORD})
+    answer = send(with_cookie(old), "refresh")
+    assert (answer.status_code, answer.json()["reason"], answer.cookies) == (401, "ended", {})
+    set_row(former, ended_at=DbNow() - timedelta(seconds=61))
+    answer = send(with_cookie(old), "refresh")
+    assert (answer.status_code, answer.json()["reason"]) == (401, "ended")
+    assert is_deleted(answer), "left behind by an answer that never came"
 
 
 @pytest.mark.parametrize("cookie", ["x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])

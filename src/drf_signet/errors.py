@@ -76,10 +76,17 @@ class WrongTokenType(TokenError):
 
 
 class SessionEnded(TokenError):
-    """The session behind the token has ended, or there is none."""
+    """The session behind the token has ended, or there is none.
+
+    `just_now`: a logout, or a login in its place, has ended it, and may not be answered yet.
+    """
 
     code = "ended"
     reason = "ended"
+
+    def __init__(self, message: str = "", *, just_now: bool = False) -> None:
+        super().__init__(message)
+        self.just_now = just_now
 
 
 class TokenReused(TokenError):

@@ -257,11 +257,7 @@ def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
 
 
 def present(
-    claims: Claims,
-    transport: str = Transport.TOKEN,
-    *,
-    now: float,
-    rotates: bool | None = None,
+    claims: Claims, transport: str = Transport.TOKEN, *, now: float, rotates: bool | None = None
 ) -> Presented:
     """Return what a refresh token presents; a token of old gets its session first."""
     if claims.session_id is None:
@@ -296,4 +292,7 @@ def _refusal(rotated: Rotation[TokenPair], request: HttpRequest | None) -> Signe
         return TokenReused(behind=rotated.behind)
     if rotated.verdict is Verdict.INVALID:
         return InvalidClaim("sid")
-    return UserInactive() if rotated.verdict is Verdict.INACTIVE else SessionEnded()
+    if rotated.verdict is Verdict.INACTIVE:
+        return UserInactive()
+    just_now = sessions.is_just_logged_out(rotated.session, now=runtime.now())
+    return SessionEnded(just_now=just_now)

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 #: Rows of one statement, where a number of rows has to be named.
 BATCH = 1000
+#: How long a logout may take until its answer has reached the browser.
+ANSWERED_WITHIN = timedelta(minutes=1)
 #: How long a session's row outlives the session, so that clocks and late requests find it.
 KEPT_AFTER_END = timedelta(hours=2)
 
@@ -120,6 +122,13 @@ def end(session_id: uuid.UUID, *, user_id: Any, reason: str) -> bool:
         Busy: the database kept refusing.
     """
     return _end([(session_id, user_id)], reason) == 1
+
+
+def is_just_logged_out(session: Session | None, *, now: float) -> bool:
+    """Whether a logout, or a login in its place, has ended it and may not be answered yet."""
+    if session is None or session.ended_at is None or session.end_reason != EndReason.LOGOUT:
+        return False
+    return abs(as_datetime(now) - session.ended_at) < ANSWERED_WITHIN
 
 
 def end_all(

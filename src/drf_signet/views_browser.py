@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from . import flows, problems
 from .claims import Claims
-from .errors import SignetError, TokenError
+from .errors import SessionEnded, SignetError, TokenError
 from .models import Transport
 from .serializers import NothingSerializer
 from .tokens import TokenPair
@@ -89,7 +89,11 @@ class CookieRefreshView(CookieView):
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Refresh. A refusal that no retry changes takes the cookie away."""
+        """Refresh. A refusal that no retry changes takes the cookie away.
+
+        But not if the session has just been logged out: that answer deals with the cookie, and
+        may have brought the one of a new login before this answer comes.
+        """
         raw = cookie.read(request._request)
         if raw is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
@@ -101,7 +105,8 @@ class CookieRefreshView(CookieView):
         if isinstance(outcome, TokenPair):
             return self.respond(outcome)
         response = self.refuse(outcome)
-        cookie.delete(response)
+        if not (isinstance(outcome, SessionEnded) and outcome.just_now):
+            cookie.delete(response)
         return response
 
 

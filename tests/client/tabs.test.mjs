@@ -96,6 +96,43 @@ test('no observer is called while the lock is held', async (t) => {
   assert.deepEqual(seen, [0, 0, 0, 0]);
 });
 
+test('a lock is held for one request, is never stolen, and no storage is waited for under it', async (t) => {
+  const locks = new Locks();
+  const held = []; // what happened under each lock
+  let current = null;
+  const request = locks.request.bind(locks);
+  locks.request = (name, options, work) => {
+    assert.ok(!options.steal);
+    return request(name, options, async (lock) => {
+      if (lock) held.push((current = []));
+      try {
+        return await work(lock);
+      } finally {
+        current = null;
+      }
+    });
+  };
+  const world = new World(t);
+  world.define('navigator', { locks });
+  const serve = world.serve.bind(world);
+  t.mock.method(world, 'serve', (sent) => (current?.push(new URL(sent.url).pathname), serve(sent)));
+  const kept = new Map();
+  const noted = (work) => (...args) => (current?.push('storage'), work(...args));
+  const storage = {
+    shared: true,
+    getItem: noted((name) => kept.get(name)),
+    setItem: noted((name, value) => kept.set(name, value)),
+    removeItem: noted((name) => kept.delete(name)),
+  };
+  const auth = world.open({ mode: 'token', storage });
+  await auth.ready;
+  await auth.login({ password: '123' });
+  world.pass(300);
+  assert.equal((await auth.fetch('/api/private')).status, 200);
+  await auth.logout();
+  assert.deepEqual(held, [['/api/token/'], ['/api/token/refresh/'], ['/api/token/logout/']]);
+});
+
 test('a logout reaches the other tab', async (t) => {
   const { first, second } = await twoTabs(t);
   await first.logout();

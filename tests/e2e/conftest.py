@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,11 +14,11 @@ from tests.e2e import postgres
 from tests.e2e.browser import browser
 from tests.e2e.clients import Client, Curl, HTTPie, httpie_variables
 from tests.e2e.example import SECRET_KEY, Example, StartExample, start
-from tests.e2e.site import Site, start_site
+from tests.e2e.site import CLOCK, OpenProfile, Profile, Site, start_site
 from tests.services import require
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
 #: The suite runs once per database. The example knows two, and on the second it need not show
 #: again what no database has a part in.
@@ -63,8 +64,8 @@ def start_example(
         return running[key]
 
     yield get
-    for example in running.values():
-        example.stop()
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(Example.stop, running.values()))
     broken = [one.output() for one in running.values() if "Internal Server Error" in one.output()]
     assert broken == []
 
@@ -89,6 +90,23 @@ def site(start_example: StartExample) -> Site:
     found = start_site(start_example)
     found.order()
     return found
+
+
+@pytest.fixture
+def profile(chromium: Browser, site: Site) -> Iterator[OpenProfile]:
+    """Return a function that makes a browser profile; scripts run before those of its pages."""
+    opened: list[BrowserContext] = []
+
+    def make(*scripts: str, at: Site = site) -> Profile:
+        context = chromium.new_context()
+        for script in (CLOCK, *scripts):
+            context.add_init_script(script)
+        opened.append(context)
+        return Profile(context=context, site=at)
+
+    yield make
+    for context in opened:
+        context.close()
 
 
 @pytest.fixture(params=["runserver", "gunicorn", "uvicorn"])

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.example import ROOT, Example
+from tests.e2e.example import ROOT, Example, StartExample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response
@@ -71,6 +71,13 @@ class Visitor:
 
 #: What the fixture `visit` returns.
 Visit = Callable[..., Visitor]
+
+
+def start_demo(start_example: StartExample, **signet: Any) -> Example:
+    """Start the example as `make demo` does, with passwords that are hashed at once."""
+    return start_example(
+        signet=signet, django_settings_module="tests.e2e.quick", pythonpath=str(ROOT)
+    )
 
 
 @contextmanager

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import byhand
-from tests.e2e.demopage import Visit, press, says, steps, visits
+from tests.e2e.demopage import Visit, press, says, start_demo, steps, visits
 from tests.e2e.example import SECRET_KEY, Example, StartExample, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture
+def example(start_example: StartExample) -> Example:
+    return start_demo(start_example)
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def visit(chromium: Browser, example: Example) -> Iterator[Visit]:
 @pytest.fixture
 def strict(start_example: StartExample) -> Example:
     """Return an example without a grace, which is over as soon as it begins."""
-    return start_example(signet={"ROTATION_GRACE_PERIOD": 0})
+    return start_demo(start_example, ROTATION_GRACE_PERIOD=0)
 
 
 def test_the_console_of_an_anonymous_first_visit_is_clean(visit: Visit) -> None:

@@ -20,6 +20,7 @@ from tests.e2e.demopage import (
     press,
     says,
     sideways,
+    start_demo,
     steps,
     tab_to,
     visits,
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 AXE = MODULES / "axe-core/axe.min.js"
 SIZES = pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+
+
+@pytest.fixture
+def example(start_example: StartExample) -> Example:
+    return start_demo(start_example)
 
 
 @pytest.fixture

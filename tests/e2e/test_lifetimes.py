@@ -11,7 +11,7 @@ from tests.e2e.clients import Answer, Client, Curl
 from tests.e2e.example import SECRET_KEY, VITOR, Example, StartExample, wait_until
 
 #: Seconds. What happens between two of them takes curl milliseconds.
-ACCESS, REFRESH = 3, 8
+ACCESS, REFRESH = 2, 5
 
 
 @pytest.fixture

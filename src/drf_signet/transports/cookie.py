@@ -59,11 +59,12 @@ def _find(request: HttpRequest, name: str) -> str | None:
     """Return the value of a cookie that is there once.
 
     From the raw header: of two cookies of one name, one is somebody else's (a subdomain may have
-    set it), and Django's dict does not tell.
+    set it), and Django's dict does not tell. Nothing is stripped off a name but what browsers
+    strip: a space of another kind before `__Host-` hides the prefix from them, not from Python.
     """
     pairs = (part.partition("=") for part in request.META.get("HTTP_COOKIE", "").split(";"))
     # Quotes may stand around a value (RFC 6265 §4.1.1); a token has none.
-    found = [value.strip(' \t"') for key, _, value in pairs if key.strip() == name]
+    found = [value.strip(' \t"') for key, _, value in pairs if key.strip(" \t") == name]
     if len(found) != 1 or not 0 < len(found[0]) < MAX_TOKEN_LENGTH:
         return None
     return str(found[0])

@@ -2,15 +2,18 @@
 
 import os
 
-from config.settings import *  # noqa: F403
 from config.settings import MIDDLEWARE as OF_THE_EXAMPLE
 from config.settings import SIGNET as SIGNET_OF_THE_EXAMPLE
+from tests.e2e.quick import *  # noqa: F403
 
 ROOT_URLCONF = "tests.e2e.pages.urls"
 MIDDLEWARE = ["tests.e2e.pages.urls.disturb", *OF_THE_EXAMPLE]
 
 # Chromium takes localhost for secure, so that the cookie is the one of production.
-SIGNET = {**SIGNET_OF_THE_EXAMPLE, "COOKIE": {"SECURE": True}}
+SIGNET = {
+    **SIGNET_OF_THE_EXAMPLE,
+    "COOKIE": {**SIGNET_OF_THE_EXAMPLE["COOKIE"], "SECURE": True},
+}
 
 OTHER = os.environ.get("PAGES_ORIGIN")
 CORS_ALLOWED_ORIGIN_REGEXES = []

@@ -23,8 +23,9 @@ from drf_signet.problems import TokenNotValid
 
 #: What the tests read: how often what has happened, and which requests to the endpoints came.
 COUNTS: dict[str, int] = {}
-#: What the tests set: seconds before an answer to a refresh, how many get 503 instead, and the
-#: `jti` of access tokens that are refused as if they had expired.
+#: What the tests set: seconds before an answer to a refresh, how many refreshes have to be asked
+#: for before any is answered, how many get 503 instead, and the `jti` of access tokens that are
+#: refused as if they had expired.
 ORDERS: dict[str, Any] = {}
 
 PAGE = """<!doctype html>
@@ -51,7 +52,11 @@ def disturb(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[...
             ORDERS["fail"] -= 1
             return JsonResponse({"code": "busy", "detail": "Busy."}, status=503)
         response = get_response(request)
-        time.sleep(ORDERS.get("delay", 0))  # the rotation is done, its answer still under way
+        # The rotation is done, its answer still under way.
+        time.sleep(ORDERS.get("delay", 0))
+        deadline = time.monotonic() + 5
+        while COUNTS.get("asked", 0) < ORDERS.get("together", 0) and time.monotonic() < deadline:
+            time.sleep(0.01)
         return response
 
     return respond

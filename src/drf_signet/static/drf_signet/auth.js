@@ -158,13 +158,15 @@ class Client {
   #start() {
     const listen = (type, listener) =>
       globalThis.addEventListener?.(type, listener, { signal: this.#life.signal });
-    listen('online', () => {
-      this.#pausedUntil = 0;
-      if (this.#state.status === 'loading') this.#refreshUnasked();
-    });
+    listen('online', () => this.#pauseNoMore());
     // A page that was frozen in the history may not have heard the others.
-    listen('pageshow', ({ persisted }) => persisted && this.#held && this.#refreshUnasked());
+    listen('pageshow', ({ persisted }) => persisted && this.#refreshUnasked());
     this.#refreshUnasked();
+  }
+
+  #pauseNoMore() {
+    this.#pausedUntil = 0; // a timer is not asked whether a coarse clock agrees with it
+    if (this.#state.status === 'loading') this.#refreshUnasked();
   }
 
   #refreshUnasked() {
@@ -185,7 +187,8 @@ class Client {
     if (!answer || this.#held !== before || this.#life.signal.aborted) return;
     if (answer.access) return this.#enter(answer);
     if (!isDefinitive(answer)) throw this.#postpone(answer);
-    if (await this.#vault.forget(refresh)) this.#leave(reasonOf(answer, before));
+    const nobody = await this.#vault.forget(refresh);
+    if (nobody && this.#state.status !== 'out') this.#leave(reasonOf(answer, before));
   }
 
   /** Send the refresh that the tabs send one at a time, unless the one before made it needless. */
@@ -211,7 +214,8 @@ class Client {
     this.#pausedUntil = performance.now() + pause;
     if (this.#state.status === 'loading') {
       this.#set(stateOf(retryable ? 'loading' : 'out', code));
-      if (retryable) this.#timer = setTimeout(() => this.#refreshUnasked(), pause + 1);
+      clearTimeout(this.#timer);
+      if (retryable) this.#timer = setTimeout(() => this.#pauseNoMore(), pause);
     }
     return this.#failure;
   }
