@@ -74,7 +74,8 @@ def _refresh(axes: Any, raw: Mapping[str, Any]) -> None:
     middle = [position + 0.4 - width / 2 for position in range(len(groups))]
     axes.set_xticks(middle, [label for label, _ in groups])
     axes.set_ylabel("refreshes per second")
-    axes.legend(frameon=False)
+    axes.margins(y=0.2)  # room for the legend above the bars
+    axes.legend(frameon=False, loc="upper right", ncols=len(columns))
 
 
 def _storm(axes: Any, raw: Mapping[str, Any]) -> None:
