@@ -22,6 +22,7 @@ from django.test import override_settings
 from django.urls import include, path
 
 from drf_signet.compat.simplejwt import alias as _alias  # the name is ours from here on
+from tests.oldtables import tables_of
 from tests.urls import HelloView
 
 LABEL = "token_blacklist"
@@ -49,15 +50,12 @@ def _known_models() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def alias_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """Make the tables for a module of tests; return the module of their models."""
-    with django_db_blocker.unblock(), _known_models() as models:
-        made = (models.OutstandingToken, models.BlacklistedToken)
-        with connection.schema_editor() as editor:
-            for one in made:
-                editor.create_model(one)
+    with (
+        django_db_blocker.unblock(),
+        _known_models() as models,
+        tables_of(models.OutstandingToken, models.BlacklistedToken),
+    ):
         yield models
-        with connection.schema_editor() as editor:
-            for one in reversed(made):
-                editor.delete_model(one)
 
 
 @pytest.fixture(scope="module")

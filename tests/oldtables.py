@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -24,6 +25,18 @@ from tests.situations import token_of_old
 APP = "tests.tokenblacklist"
 
 
+@contextmanager
+def tables_of(*models: Any) -> Iterator[None]:
+    """Make the tables of models, and drop them afterwards; what others refer to comes first."""
+    with connection.schema_editor() as editor:
+        for one in models:
+            editor.create_model(one)
+    yield
+    with connection.schema_editor() as editor:
+        for one in reversed(models):
+            editor.delete_model(one)
+
+
 @pytest.fixture(scope="module")
 def old_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """Make the tables for a module of tests; return the module of their models."""
@@ -31,14 +44,8 @@ def old_tables(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     from tests.tokenblacklist import models
 
     made = (models.OutstandingToken, models.BlacklistedToken)
-    with django_db_blocker.unblock():
-        with connection.schema_editor() as editor:
-            for one in made:
-                editor.create_model(one)
+    with django_db_blocker.unblock(), tables_of(*made):
         yield models
-        with connection.schema_editor() as editor:
-            for one in reversed(made):
-                editor.delete_model(one)
     for name in [name for name in sys.modules if name.startswith(f"{APP}.")]:
         del sys.modules[name]
     del apps.all_models[blacklist.LABEL]

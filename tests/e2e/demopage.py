@@ -136,3 +136,9 @@ FOCUS_SHOWS = """(() => {
   const active = document.activeElement;
   return shown(active) || shown(active.nextElementSibling);
 })()"""
+
+
+def steal(page: Page) -> None:
+    """Let the thief copy the refresh cookie."""
+    press(page, "Steal it")
+    says(page, "#theft-out", "has a copy")

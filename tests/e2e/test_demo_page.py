@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import byhand
-from tests.e2e.demopage import Visit, press, says, start_demo, steps, visits
+from tests.e2e.demopage import Visit, press, says, start_demo, steal, steps, visits
 from tests.e2e.example import SECRET_KEY, Example, StartExample, wait_until
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ def test_the_refresh_token_is_in_the_plain_http_cookie_of_development_and_nowher
     assert (cookie["name"], cookie["path"]) == ("signet-refresh-token", "/")
     assert (cookie["httpOnly"], cookie["secure"], cookie["sameSite"]) == (True, False, "Strict")
     assert page.locator("#places .chip").all_inner_texts() == ["empty"] * 5
-    press(page, "Steal it")
-    says(page, "#theft-out", "has a copy")
+    steal(page)
     press(page, "Refresh as yourself")
     says(page, "#theft-out", "the successor")
     stored = page.evaluate(STORED)
@@ -200,8 +199,7 @@ def test_a_logout_everywhere_reaches_another_browser(visit: Visit) -> None:
 def test_a_stolen_token_is_a_retry_in_the_grace(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
-    press(page, "Steal it")
-    says(page, "#theft-out", "has a copy")
+    steal(page)
     press(page, "Refresh as yourself")
     says(page, "#theft-out", "the successor")
     says(page, "#grace-left", re.compile(r"^0:\d\d$"))
@@ -219,8 +217,7 @@ def test_a_stolen_token_after_the_grace_ends_the_session_for_victim_and_thief(
 ) -> None:
     visitor = visit(at=strict)
     page = visitor.log_in()
-    press(page, "Steal it")
-    says(page, "#theft-out", "has a copy")
+    steal(page)
     press(page, "Refresh as yourself")
     says(page, "#theft-out", "the successor")
     press(page, "Refresh as the thief")
@@ -239,8 +236,7 @@ def test_a_thief_who_comes_first_is_found_out_by_the_victims_refresh(
 ) -> None:
     visitor = visit(at=strict)
     page = visitor.log_in()
-    press(page, "Steal it")
-    says(page, "#theft-out", "has a copy")
+    steal(page)
     press(page, "Refresh as the thief")
     says(page, "#theft-out", "The thief was first")
     says(page, "#thief-is", "200")

@@ -21,6 +21,7 @@ from tests.e2e.demopage import (
     says,
     sideways,
     start_demo,
+    steal,
     steps,
     tab_to,
     visits,
@@ -61,8 +62,7 @@ def try_all(page: Page) -> None:
     steps(page, "#expire-out")
     press(page, "Log in on a phone")
     says(page, "#devices", "Safari on iPhone")
-    press(page, "Steal it")
-    says(page, "#theft-out", "has a copy")
+    steal(page)
     press(page, "Refresh as yourself")
     says(page, "#theft-out", "the successor")
 
