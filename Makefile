@@ -1,5 +1,5 @@
-# Needs python3 (3.11 or later), make and the package registry; everything else goes into .venv.
-# CONTRIBUTING.md says which environment variables change what is run.
+# Needs python3 (3.11 or later), make and a package registry; installs everything else into .venv.
+# CONTRIBUTING.md lists the environment variables that change what the targets run.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,33 +7,36 @@ PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
 BENCH := .venv-bench
 SWAP := .venv-swap
+SUITES := .venv-suites
 FRONT_ENDS := tests/client/node_modules
-WHEN := $(PY) -m tests.services
-# Each process has a database of its own, on a server that mostly waits for its disk.
+WHEN := $(PY) -m tests.support.services
+# Each test process has its own database. More processes help, because most tests wait for a server.
 SPREAD := --numprocesses=auto --dist=loadfile
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server front-ends \
-	lint format docs demo bench bench-smoke matrix wheel-test clean
+.PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server mysqlclient front-ends \
+	lint format docs demo fuzz bench bench-smoke chapters proof suites matrix prerelease wheel-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(VENV)/.dev ## install everything a developer needs into .venv
 
-unit: $(VENV)/.test ## the fast suite: SQLite, no servers, no browser, no races
-	$(PYTEST) tests/test_*.py
+unit: $(VENV)/.test ## run the fast suite: SQLite, no servers, no browser, no races
+	$(PYTEST) tests/unit
 
-test: test-sqlite test-postgres test-mariadb ## the whole suite on each database; coverage on SQLite
+test: test-sqlite test-postgres test-mariadb ## run all tests on each database, with coverage on SQLite
 
-# Where the packages of the swap cannot be had, its tests are skipped, or fail if they are required.
+# If the packages for tests/swap cannot be installed, its tests are skipped, or fail if required.
 test-sqlite: $(VENV)/.test
 	@$(MAKE) --no-print-directory $(SWAP)/.swap >$(VENV)/swap.log 2>&1 \
-		|| echo "$(SWAP) could not be made: see $(VENV)/swap.log"
+		|| echo "$(SWAP) could not be created: see $(VENV)/swap.log"
 	@$(WHEN) node $(MAKE) --no-print-directory front-ends
-	$(PY) -m coverage run -m pytest
+	@$(WHEN) --server mariadb $(MAKE) --no-print-directory mysqlclient
+	$(PY) -m coverage run -m pytest tests/unit
 	$(PY) -m coverage report
+	$(PYTEST) --ignore=tests/unit $(SPREAD)
 
 test-postgres: $(VENV)/.test
 	@$(WHEN) postgres env SIGNET_TEST_DATABASE=postgres $(PYTEST) $(SPREAD)
@@ -41,56 +44,77 @@ test-postgres: $(VENV)/.test
 test-mariadb: $(VENV)/.test
 	@$(WHEN) --server mariadb $(MAKE) --no-print-directory test-mariadb-server
 
-# mysqlclient is compiled; where that fails, the suite is skipped, or has failed if it is required.
-test-mariadb-server:
-	@$(PY) -m pip install --quiet --group mariadb >$(VENV)/mysqlclient.log 2>&1 \
-		|| echo "mysqlclient could not be installed: see $(VENV)/mysqlclient.log"
+test-mariadb-server: mysqlclient
 	@$(WHEN) mariadb env SIGNET_TEST_DATABASE=mariadb $(PYTEST) $(SPREAD)
 
-front-ends: $(FRONT_ENDS)/.installed ## install what the client's tests need, from npm
+# mysqlclient has to be compiled. If that fails, its tests are skipped, or fail if required.
+mysqlclient:
+	@$(PY) -m pip install --quiet --group mariadb >$(VENV)/mysqlclient.log 2>&1 \
+		|| echo "mysqlclient could not be installed: see $(VENV)/mysqlclient.log"
 
-lint: $(VENV)/.test $(VENV)/.lint ## style, formatting, types, and the direction of imports
+front-ends: $(FRONT_ENDS)/.installed ## install the npm packages that the client's tests need
+
+lint: $(VENV)/.test $(VENV)/.lint ## check style, formatting, types and the direction of imports
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-format: $(VENV)/.lint ## let ruff mend what it can
+chapters: $(VENV)/.test ## print each chapter's files, lines and imports; paste them into the docs
+	$(PY) -m tests.support.chapters
+
+format: $(VENV)/.lint ## let ruff fix and format the code
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-docs: $(VENV)/.docs ## build docs/_build; a warning is an error
+docs: $(VENV)/.docs ## build docs/_build; treat warnings as errors
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
-demo: $(VENV)/.test ## serve the example project, and say what to try
+demo: $(VENV)/.test ## serve the example project, and print commands to try
 	$(PY) example/demo.py
 
-bench: $(BENCH)/.bench ## measure beside the peers, on PostgreSQL: 15 minutes; ONLY=storm for a part
+bench: $(BENCH)/.bench ## compare with other packages on PostgreSQL: 25 minutes; ONLY=storm runs a part
 	$(BENCH)/bin/python -m benchmarks $(ONLY)
 
-bench-smoke: $(BENCH)/.bench ## every step of the benchmarks once, so that they keep working
+bench-smoke: $(BENCH)/.bench ## run every step of the benchmarks once, to check that they work
 	$(BENCH)/bin/python -m benchmarks --quick $(ONLY)
 
-matrix: $(VENV)/.matrix ## the fast suite on every Python found here and every Django
+# The peer is served on MariaDB too, whose driver is compiled; without it, that part fails.
+proof: $(VENV)/.test $(BENCH)/.bench $(SWAP)/.swap ## run storms, lost answers, theft, crashes, upgrades: over an hour; ONLY=storm runs a part
+	$(PY) -m pip install --quiet --group mariadb
+	$(BENCH)/bin/python -m pip install --quiet --group mariadb
+	$(PY) -m tests.proof $(ONLY)
+	$(BENCH)/bin/python -m tests.proof.charts
+
+fuzz: $(VENV)/.test ## send over 5,000 random requests to the example, made from its OpenAPI schema
+	SIGNET_FUZZ_EXAMPLES=300 $(PYTEST) -rP tests/e2e/test_openapi.py -k random
+
+suites: $(SUITES)/.suites ## run the suites of simplejwt and of packages that use it: 10 minutes, network; ONLY=simplejwt
+	$(SUITES)/bin/python -m tests.swap.suites $(ONLY)
+
+matrix: $(VENV)/.matrix ## run the fast suite on every installed Python and every Django
 	$(VENV)/bin/nox
 
-wheel-test: $(VENV)/.package ## build, install into an empty environment, follow the tutorial
+prerelease: $(VENV)/.matrix ## run the fast suite on the newest pre-release of Django and REST framework
+	$(VENV)/bin/nox --session prerelease
+
+wheel-test: $(VENV)/.package ## build the wheel, install it into an empty environment, follow the tutorial
 	rm -rf dist
 	$(PY) -m build
-	$(PY) tests/wheel_tutorial.py dist/*.whl
+	$(PY) tests/e2e/wheel_tutorial.py dist/*.whl
 
-clean: ## remove everything that was made here
-	rm -rf $(VENV) $(BENCH) $(SWAP) $(FRONT_ENDS) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
+clean: ## remove everything that these targets created
+	rm -rf $(VENV) $(BENCH) $(SWAP) $(SUITES) $(FRONT_ENDS) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# One stamp per dependency group of pyproject.toml.
+# One stamp file per dependency group of pyproject.toml.
 $(VENV)/.%: pyproject.toml $(VENV)/.pip
 	$(PY) -m pip install --quiet --editable . --group $*
 	@touch $@
 
-# Environments of their own: the peers, in their current versions, are no part of the development.
-$(BENCH)/.bench $(SWAP)/.swap: pyproject.toml
+# Separate environments: they install the compared packages, which development does not need.
+$(BENCH)/.bench $(SWAP)/.swap $(SUITES)/.suites: pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	echo '*' >$(@D)/.gitignore
 	$(@D)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
@@ -101,7 +125,7 @@ $(FRONT_ENDS)/.installed: tests/client/package-lock.json
 	npm --prefix tests/client ci --silent
 	@touch $@
 
-# pip knows --group since 25.1.
+# pip supports --group since 25.1.
 $(VENV)/.pip:
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'

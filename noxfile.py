@@ -1,12 +1,11 @@
-"""The fast suite on every supported pair of Python and Django, and on the oldest of everything.
+"""Run the unit tests on every supported pair of Python and Django, and on the oldest dependencies.
 
-A Python that is not on this machine is skipped; `nox --error-on-missing-interpreters` insists.
+nox skips Python versions that are not installed, or fails with --error-on-missing-interpreters.
 """
 
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 import nox
 
@@ -21,11 +20,11 @@ DJANGOS = {
     "3.13": ["5.2", "6.0", "6.1"],
     "3.14": ["5.2", "6.0", "6.1"],
 }
-OLDEST = ["Django==5.2", "djangorestframework==3.16", "joserfc==1.7.7"]
+OLDEST = ["Django==5.2", "djangorestframework==3.16", "joserfc==1.7.7", "drf-spectacular==0.27.0"]
 
 
 def _activate_pyenv() -> None:
-    """Let every version that pyenv has installed answer to its name, python3.12 and so on."""
+    """Make every Python that pyenv has installed available as python3.12 and so on."""
     if pyenv := shutil.which("pyenv"):
         versions = subprocess.check_output([pyenv, "versions", "--bare"], text=True).split()
         os.environ.setdefault("PYENV_VERSION", ":".join(versions))
@@ -40,18 +39,43 @@ _activate_pyenv()
     [(python, django) for python, djangos in DJANGOS.items() for django in djangos],
 )
 def tests(session: nox.Session, django: str) -> None:
-    """Run the fast suite on one Python and one Django, with the newest of the rest."""
+    """Run the unit tests on one Python and one Django, with the newest other packages."""
     _run(session, f"Django~={django}.0")
 
 
 @nox.session(python="3.11")
 def oldest(session: nox.Session) -> None:
-    """Run the fast suite on the lower bounds in pyproject.toml."""
+    """Run the unit tests with the oldest dependencies that pyproject.toml allows."""
     _run(session, *OLDEST)
 
 
+@nox.session(python="3.13", default=False)
+def prerelease(session: nox.Session) -> None:
+    """Run the unit tests on the newest pre-releases of Django and DRF, if there are any."""
+    pins = [
+        pin for package in ("Django", "djangorestframework") if (pin := _newer(session, package))
+    ]
+    if not pins:
+        print("prerelease: the index has no pre-release newer than the releases")
+        return
+    print(f"prerelease: {', '.join(pins)}")
+    _run(session, *pins)
+
+
+def _newer(session: nox.Session, package: str) -> str | None:
+    """Return the pin "package==version" of a newer pre-release, or None if there is none."""
+    release, newest = (_newest(session, package, *options) for options in ((), ("--pre",)))
+    print(f"prerelease: {package} {release} is the newest release, {newest} with pre-releases")
+    return None if newest == release else f"{package}=={newest}"
+
+
+def _newest(session: nox.Session, package: str, *options: str) -> str:
+    command = ["python", "-m", "pip", "index", "versions", package, *options]
+    shown = str(session.run(*command, silent=True))
+    return shown.partition("(")[2].partition(")")[0]  # the output begins with "Django (6.1.2)"
+
+
 def _run(session: nox.Session, *pins: str) -> None:
-    session.install("--quiet", "--upgrade", "pip>=25.1")  # the first that knows --group
+    session.install("--quiet", "--upgrade", "pip>=25.1")  # pip 25.1 introduced --group
     session.install("--quiet", ".", "--group", "unit", *pins)
-    unit = sorted(str(path) for path in Path("tests").glob("test_*.py"))
-    session.run("python", "-m", "pytest", "--numprocesses=auto", *unit, *session.posargs)
+    session.run("python", "-m", "pytest", "--numprocesses=auto", "tests/unit", *session.posargs)

@@ -1,6 +1,7 @@
-"""The command: `python -m benchmarks [--quick] [SCENARIO...]`; see `make bench`.
+"""The command `python -m benchmarks [--quick] [SCENARIO...]`, which `make bench` runs.
 
-A complete run writes `docs/benchmarks.md` with its charts. A partial or quick one prints its table.
+A complete run writes `docs/benchmarks.md` and its charts. A quick run, or a run of selected
+scenarios, only prints the results table.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 
 def main() -> int:
-    """Run what the command line asks for; fail if a row lacks its explanation."""
+    """Run the chosen scenarios. Return 1 if a row of the page lacks an explanation, else 0."""
     options = _options()
     if options.page:
         return page.write(json.loads((RESULTS / "run.json").read_text()))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started and made goes too
+    # Raise SystemExit, so that `Lab` stops its processes and drops its databases.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     started = time.monotonic()
     run: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
@@ -54,7 +56,7 @@ def _measure(lab: Lab, name: str) -> dict[str, Any]:
 
 
 def _keep(run: dict[str, Any]) -> None:
-    """Write the raw results so far as JSON; git ignores them."""
+    """Write the raw results so far to a JSON file, which git ignores."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / ".gitignore").write_text("*\n")
     name = (
@@ -69,13 +71,17 @@ def _options() -> argparse.Namespace:
         "--quick",
         action="store_true",
         default=bool(os.environ.get("BENCH_QUICK")),
-        help="a smoke run, as with BENCH_QUICK=1: every step, no figures",
+        help="run every step once, without meaningful figures (also: BENCH_QUICK=1)",
     )
-    parser.add_argument("--page", action="store_true", help="write the last run's page again")
+    parser.add_argument(
+        "--page", action="store_true", help="write the page again from the last complete run"
+    )
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     options = parser.parse_args()
     if unknown := set(options.scenarios) - SCENARIOS.keys():
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(SCENARIOS)}")
+        parser.error(
+            f"unknown scenarios: {', '.join(sorted(unknown))}; choose from {', '.join(SCENARIOS)}"
+        )
     return options
 
 

@@ -1,6 +1,8 @@
-"""Databases of a run: made from one template per stack, dropped when the run ends.
+"""Create the databases of a benchmark run from templates, and drop them at the end of the run.
 
-PostgreSQL is at BENCH_POSTGRES (default `postgres@127.0.0.1:5432`); names begin with `bench_`.
+Each stack (see `benchmarks.stacks`) has a template database, which contains the stack's tables and
+the benchmark's users. BENCH_POSTGRES is the address of the PostgreSQL server (default
+`postgres@127.0.0.1:5432`). The names of the databases begin with `bench_`.
 """
 
 from __future__ import annotations
@@ -19,16 +21,18 @@ import psycopg
 from .processes import Database
 
 _ADDRESS = re.compile(r"(?P<user>[^@]+)@(?P<host>[^:]+):(?P<port>\d+)")
-#: Tries to drop a database; the server waits five seconds in each for its backends to end.
+#: Maximum number of attempts to drop a database. In each attempt, PostgreSQL waits up to 5 s for
+#: open connections to close.
 _ATTEMPTS = 5
 
 
 class Databases:
-    """The databases of one run.
+    """The databases of one benchmark run.
 
     Args:
-        folder: for SQLite's files.
-        prepare: called with a stack and an empty database: makes tables and users in it.
+        folder: the directory for SQLite's files.
+        prepare: a function that creates a stack's tables and the benchmark's users in an empty
+            database.
     """
 
     def __init__(self, folder: Path, prepare: Callable[[str, Database], None]) -> None:
@@ -36,13 +40,14 @@ class Databases:
         self._prepare = prepare
         self._made: list[str] = []
         self._templates: dict[tuple[str, str], Database] = {}
-        found = _ADDRESS.fullmatch(os.environ.get("BENCH_POSTGRES", "postgres@127.0.0.1:5432"))
-        if found is None:
-            raise ValueError("BENCH_POSTGRES is user@host:port")
-        self._user, self.address = found["user"], (found["host"], int(found["port"]))
+        address = _ADDRESS.fullmatch(os.environ.get("BENCH_POSTGRES", "postgres@127.0.0.1:5432"))
+        if address is None:
+            raise ValueError("BENCH_POSTGRES must be USER@HOST:PORT")
+        self._user = address["user"]
+        self.address = (address["host"], int(address["port"]))
 
     def create(self, vendor: str, stack: str, label: str) -> Database:
-        """Return a new database with a stack's tables and the benchmark's users in it."""
+        """Return a new database that contains a stack's tables and the benchmark's users."""
         template = self._templates.get((vendor, stack))
         if template is None:
             template = self._empty(vendor, stack, "template")
@@ -51,30 +56,30 @@ class Databases:
         return self._copy(template, vendor, stack, label)
 
     def drop(self, database: Database) -> None:
-        """Drop one database now, rather than at the end."""
+        """Drop one PostgreSQL database of this run. Do nothing for an SQLite database."""
         name = database["NAME"]
         if name not in self._made:
             return
         self._made.remove(name)
         for _ in range(_ATTEMPTS):
-            with contextlib.suppress(psycopg.errors.ObjectInUse):  # a backend that takes its time
+            with contextlib.suppress(psycopg.errors.ObjectInUse):  # a connection is still open
                 self._admin(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
                 return
-        print(f"{name} is still in use, and was not dropped", file=sys.stderr)
+        print(f"{name} is still in use; drop it by hand", file=sys.stderr)
 
     def close(self) -> None:
-        """Drop all that was made; SQLite's files go with their folder."""
+        """Drop all PostgreSQL databases. SQLite's files are deleted together with `folder`."""
         for name in list(self._made):
             self.drop({"NAME": name})
 
     def query(self, database: Database, sql: str) -> list[tuple[Any, ...]]:
-        """Run SQL in a PostgreSQL database, outside a transaction; return the rows."""
+        """Run SQL in a PostgreSQL database outside a transaction, and return the rows."""
         with self._connect(database["NAME"]) as connection:
-            found = connection.execute(sql.encode())
-            return found.fetchall() if found.description else []
+            cursor = connection.execute(sql.encode())
+            return cursor.fetchall() if cursor.description else []
 
     def version(self) -> str:
-        """Return the server's version."""
+        """Return the version of the PostgreSQL server."""
         with self._connect("postgres") as connection:
             row = connection.execute("SHOW server_version").fetchone()
             return str(row[0]).split()[0] if row else ""

@@ -1,6 +1,6 @@
-"""What a scenario works with: stacks in databases, as workers or behind gunicorn.
+"""Start the worker processes and gunicorn servers of a benchmark run, and create their databases.
 
-Everything that a lab starts or makes is gone when it is left.
+When the block `with Lab(…)` ends, all processes are stopped and all databases are dropped.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .processes import Database, Server, Worker
 
 
 class Lab:
-    """One run's workplace.
+    """The databases, worker processes and gunicorn servers of one benchmark run.
 
     Args:
-        quick: a smoke run: every step, with hardly any repetition. Its figures mean nothing.
+        quick: whether to run every step with few repetitions. The figures are then meaningless.
     """
 
     def __init__(self, *, quick: bool) -> None:
@@ -45,17 +45,17 @@ class Lab:
         self._exit.close()
 
     def pick(self, full: int, quick: int) -> int:
-        """Return how often something is done in this run."""
+        """Return `quick` in a quick run, and `full` in a full run."""
         return quick if self.quick else full
 
     def say(self, text: str) -> None:
-        """Tell whoever waits what is going on."""
+        """Print a progress message that begins with the seconds since the start."""
         elapsed = time.monotonic() - self._started
         print(f"[{elapsed:4.0f} s] {text}", file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
     def worker(self, stack: str, database: Database) -> Iterator[Worker]:
-        """Run a worker for as long as the block lasts."""
+        """Start a worker process for a stack, and stop it when the `with` block ends."""
         worker = Worker(processes.environment(stack, database, self._rsa_key))
         try:
             yield worker
@@ -64,10 +64,21 @@ class Lab:
 
     @contextlib.contextmanager
     def server(
-        self, stack: str, database: Database, *, workers: int = 1, threads: int = 4
+        self,
+        stack: str,
+        database: Database,
+        *,
+        workers: int = 1,
+        threads: int = 4,
+        redis: str = "",
     ) -> Iterator[Server]:
-        """Run a gunicorn for as long as the block lasts."""
+        """Start gunicorn for a stack, and stop it when the `with` block ends.
+
+        Args:
+            redis: the URL of the Redis server for the stack `signet-redis`.
+        """
         environment = processes.environment(stack, database, self._rsa_key)
+        environment["BENCH_REDIS"] = redis
         server = Server(environment, workers=workers, threads=threads)
         try:
             yield server
@@ -80,7 +91,7 @@ class Lab:
 
 
 def _make_key(path: Path) -> None:
-    """Make the RSA key of the run: 2048 bits, as PEM files, private and public."""
+    """Write a new 2048-bit RSA key to two PEM files, one private and one public."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     path.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))

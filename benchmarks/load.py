@@ -1,7 +1,7 @@
-"""The load generator: `python -m benchmarks.load`, a job as JSON on its input.
+"""The load generator: `python -m benchmarks.load` reads a job as JSON from standard input.
 
-Closed loop: each client has one connection and one request under way. Where requests do not depend
-on answers, wrk takes over if it is installed (see `benchmarks.wrk`).
+Each client has one connection, and waits for each response before it sends the next request.
+`benchmarks.wrk` can run the program wrk instead, if no request depends on an earlier response.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from .client import Connection, encode
 from .stacks import STACKS
 from .wire import Tokens, username
 
-#: Makes one call over a connection; returns the status.
+#: A function that sends one request over a connection and returns the status of the response.
 Step = Callable[[Connection], Awaitable[int]]
 
 
 async def get(*, port: int, path: str, headers: list[dict[str, str]], **pace: Any) -> Any:
-    """Ask for one path again and again, with each of the headers in turn."""
-    requests = itertools.cycle([encode_get(path, one) for one in headers])
+    """Send GET requests to one path for a given time. Use the items of `headers` in turn."""
+    requests = itertools.cycle([encode_get(path, values) for values in headers])
 
     async def step(connection: Connection) -> int:
         return (await connection.send_bytes(next(requests))).status
@@ -36,8 +36,8 @@ async def get(*, port: int, path: str, headers: list[dict[str, str]], **pace: An
 async def times(
     *, port: int, path: str, headers: list[dict[str, str]], clients: int, requests: int
 ) -> Any:
-    """Ask for one path so many times, with each of the headers in turn."""
-    encoded = [encode_get(path, one) for one in headers]
+    """Send `requests` GET requests to one path. Use the items of `headers` in turn."""
+    encoded = [encode_get(path, values) for values in headers]
     waiting = iter(range(requests))
     refused = 0
 
@@ -54,7 +54,7 @@ async def times(
 
 
 async def login(*, port: int, stack: str, **pace: Any) -> Any:
-    """Log in again and again, each client as a user of its own."""
+    """Log in repeatedly. Each client has its own user."""
     wire = STACKS[stack].wire
 
     def steps(number: int) -> Step:
@@ -69,19 +69,19 @@ async def login(*, port: int, stack: str, **pace: Any) -> Any:
 
 
 async def refresh(*, port: int, stack: str, **pace: Any) -> Any:
-    """Refresh again and again, each client with what its last refresh gave it."""
+    """Refresh repeatedly. Each client sends the refresh token that it received last."""
     wire = STACKS[stack].wire
 
     def steps(number: int) -> Step:
-        held: list[Tokens] = []
+        tokens: list[Tokens] = []
 
         async def step(connection: Connection) -> int:
-            if not held:
+            if not tokens:
                 first = await connection.send(wire.login(username(number)))
-                held.append(wire.read(first.json()))
-            answer = await connection.send(wire.refresh(held[0]))
+                tokens.append(wire.read(first.json()))
+            answer = await connection.send(wire.refresh(tokens[0]))
             if answer.status == 200:
-                held[0] = wire.read(answer.json(), held[0])
+                tokens[0] = wire.read(answer.json(), tokens[0])
             return answer.status
 
         return step
@@ -97,11 +97,13 @@ async def drive(
     seconds: float,
     warmup: float = 0.3,
 ) -> Any:
-    """Let clients take steps; return what was done between the end of the warm-up and the end.
+    """Make clients send requests in parallel. Return the rate and the latencies.
 
     Args:
-        steps: what the client with this number does.
-        seconds, warmup: how long it counts, and how long it does not before.
+        steps: a function that takes the number of a client and returns the `Step` to repeat.
+        clients: the number of clients.
+        seconds: the duration of the measurement.
+        warmup: seconds before the measurement. Requests during this time do not count.
     """
     begin = time.perf_counter() + warmup
     end = begin + seconds
@@ -129,7 +131,7 @@ async def drive(
 
 
 def encode_get(path: str, headers: dict[str, str]) -> bytes:
-    """Return a GET as it goes over the wire."""
+    """Return the bytes of a GET request."""
     lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -146,7 +148,7 @@ JOBS: dict[str, Callable[..., Awaitable[Any]]] = {
 
 
 async def run(kind: str, **arguments: Any) -> Any:
-    """Run one job."""
+    """Run one job and return its result."""
     return await JOBS[kind](**arguments)
 
 

@@ -1,4 +1,4 @@
-"""What the figures were measured on; no names and no paths."""
+"""Describe the machine and the installed versions, without host names or paths."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = (
 
 
 def describe() -> dict[str, str]:
-    """Return cores, model, memory and the versions of what ran."""
+    """Return the machine's cores, processor and memory, and the versions of all packages."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "cores": str(os.cpu_count()),
@@ -36,21 +36,28 @@ def describe() -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release().split('-')[0]}",
         "Python": platform.python_version(),
         **{name: version(name) for name in PACKAGES},
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
 def load_average() -> float:
-    """Return how many processes wanted a core, over the last minute."""
+    """Return the load average of the last minute."""
     return os.getloadavg()[0]
 
 
+def processor_time(pid: int) -> float:
+    """Return the processor time of a process on this machine, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _model() -> str:
-    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found.group(1).strip() if found else platform.machine()
+    match = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return match.group(1).strip() if match else platform.machine()
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Return the checked-out git commit, with `-dirty` if there are uncommitted changes."""
     command = ["git", "describe", "--always", "--dirty"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    described = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return described.stdout.strip() or "unknown"

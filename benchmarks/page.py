@@ -1,4 +1,4 @@
-"""The page `docs/benchmarks.md` and the short table in README, made from one complete run."""
+"""Write `docs/benchmarks.md` and the short table in README from the results of a complete run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 FIGURES = ROOT / "docs" / "benchmarks"
 README = ROOT / "README.md"
 
-#: Between these lines README has its table.
+#: README contains the short table between these two lines.
 _MARKS = ("<!-- from make bench -->", "<!-- to here -->")
-#: The rows that README has, by their labels.
+#: Labels of the rows in README's short table.
 _HEADLINES = frozenset(
     {
         "HS256, a token seen before; PostgreSQL",
@@ -34,26 +34,27 @@ _HEADLINES = frozenset(
         "100 000 logins: MB with indexes",
         "1 000 refreshes of one login: rows",
         "10 000 000 sessions ÷ 10 000 sessions",
-        "most of 100 trials",
+        "maximum of 100 trials",
         "after 5 000 requests",
-        "of 280: answered by 500",
+        "of 280: status 500",
     }
 )
 
 _PAGE = """\
 # Benchmarks
 
-Written by `make bench`; every figure was measured in one run on {date}, which took {minutes:.0f}
-minutes. `make bench ONLY="storm storage"` repeats some of it and prints the rows.
+`make bench` wrote this page. It measured every figure in one run on {date}; the run took
+{minutes:.0f} minutes. `make bench ONLY="storm storage"` repeats two scenarios only.
 
 {machine}
 
-All packages ran on the same Django and REST framework, with the same view, users and databases;
-each in processes of its own, their rounds interleaved. Figures are medians of rounds, and ratios
-are medians of the ratios of neighbouring rounds: compare columns, not runs on other machines.
-simplejwt's column is the package as it comes, and with rotation and its blacklist where a row is
-about rotation, storage, logout or memory. Passwords are hashed with MD5 everywhere, since hashing
-is not what is compared. "–" is what a package does not have.
+All packages ran on the same Django and REST framework, with the same view, users and databases.
+Each package ran in its own processes, and the rounds of the packages were interleaved. Figures are
+medians of rounds, and ratios are medians of the ratios of neighbouring rounds. Compare the columns
+with each other, not with runs on other machines. The column of simplejwt shows its default
+settings; rows about rotation, storage, logout or memory use rotation and the blacklist. All
+packages hash passwords with MD5, because this page does not compare password hashing. "–" means
+that a package does not have the feature.
 
 {charts}
 
@@ -63,7 +64,8 @@ is not what is compared. "–" is what a package does not have.
 
 ## Where a peer is ahead
 
-Each row in which a peer's figure is better than drf-signet's (times by more than 3 %), and why.
+These are the rows in which a peer's figure is better than drf-signet's (for times: by more than
+3 %), with the reasons.
 
 {explanations}
 
@@ -78,7 +80,7 @@ Each row in which a peer's figure is better than drf-signet's (times by more tha
 
 
 def rows(run: dict[str, Any]) -> list[table.Row]:
-    """Return the rows of all scenarios of a run."""
+    """Return the rows of the results table for all scenarios of a run."""
     return [
         row
         for name, module in SCENARIOS.items()
@@ -88,30 +90,32 @@ def rows(run: dict[str, Any]) -> list[table.Row]:
 
 
 def table_(run: dict[str, Any]) -> str:
-    """Return the table of a run, with what has to be said about it."""
-    found = rows(run)
-    parts = [table.markdown(found), *table.explanations(found), *table.missed(found)]
+    """Return the results table of a run in Markdown, followed by the explanations of its rows."""
+    all_rows = rows(run)
+    parts = [table.markdown(all_rows), *table.explanations(all_rows), *table.missed(all_rows)]
     return "\n".join(parts)
 
 
 def write(run: dict[str, Any]) -> int:
-    """Write page and charts; return 1 if a row has no explanation and needs one."""
-    found = rows(run)
-    explanations = "\n".join(table.explanations(found)) or "None."
-    missed = "\n".join(table.missed(found)) or "None."
-    drawn = charts.draw({name: one["raw"] for name, one in run["scenarios"].items()}, FIGURES)
+    """Write the page, its charts and README's table. Return 1 if a row lacks an explanation."""
+    all_rows = rows(run)
+    explanations = "\n".join(table.explanations(all_rows)) or "None."
+    missed = "\n".join(table.missed(all_rows)) or "None."
+    drawn = charts.draw(
+        {name: scenario["raw"] for name, scenario in run["scenarios"].items()}, FIGURES
+    )
     text = _PAGE.format(
         date=run["date"],
         minutes=run["minutes"],
         machine=_machine(run),
         charts="\n\n".join(f"![{alt}](benchmarks/{name})" for name, alt in drawn.items()),
-        table=table.markdown(found),
+        table=table.markdown(all_rows),
         explanations=explanations,
         missed=missed,
         methods=_methods(run),
     )
     PAGE.write_text(text)
-    _write_readme([row for row in found if row.label in _HEADLINES])
+    _write_readme([row for row in all_rows if row.label in _HEADLINES])
     if table.UNEXPLAINED in explanations + missed:
         print(f"a row lacks its explanation:\n{explanations}\n{missed}")
         return 1
@@ -129,14 +133,14 @@ def _machine(run: dict[str, Any]) -> str:
     lines = ["| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in run["machine"].items()]
     tool = run["scenarios"]["served"]["raw"]["tool"]
-    lines.append(f"| load tool of the protected request | {tool} |")
-    highest = max(one["load_before"] for one in run["scenarios"].values())
+    lines.append(f"| load generator for the protected request | {tool} |")
+    highest = max(scenario["load_before"] for scenario in run["scenarios"].values())
     lines.append(f"| highest load average before a scenario | {highest:.1f} |")
     return "\n".join(lines)
 
 
 def _methods(run: dict[str, Any]) -> str:
-    """Return what each scenario does: its module's own words."""
+    """Return the descriptions of all scenarios, which are the docstrings of their modules."""
     parts = []
     for name, module in SCENARIOS.items():
         seconds = run["scenarios"][name]["seconds"]

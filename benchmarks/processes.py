@@ -1,4 +1,4 @@
-"""The processes of a run: workers, gunicorn servers, proxies, load. Each stops when it is left."""
+"""Start and stop the processes of a run: workers, gunicorn servers, proxies, load generators."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-#: Seconds that a server may take to answer for the first time.
+#: Maximum time from the start of a server to its first response, in seconds.
 STARTUP = 30.0
 
 Database = Mapping[str, Any]
 
 
 class Worker:
-    """A process that runs tasks of `benchmarks.tasks` in one stack's Django."""
+    """A process that runs functions of `benchmarks.tasks` with the Django settings of a stack."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -39,7 +40,7 @@ class Worker:
         """Run a task and return its result.
 
         Raises:
-            RuntimeError: it failed; with the traceback.
+            RuntimeError: the task failed; the message is its traceback.
         """
         assert self._process.stdin
         assert self._process.stdout
@@ -52,14 +53,14 @@ class Worker:
         return answer["result"]
 
     def close(self) -> None:
-        """Let it end."""
+        """Stop the worker."""
         assert self._process.stdin
         self._process.stdin.close()
         _await_end(self._process)
 
 
 class Server:
-    """A gunicorn with one stack; its threads keep their database connections."""
+    """A gunicorn server for one stack. Its threads keep their database connections open."""
 
     def __init__(self, environment: Mapping[str, str], *, workers: int, threads: int) -> None:
         self.port = free_port()
@@ -71,7 +72,7 @@ class Server:
         self._await()
 
     def get(self, path: str) -> Any:
-        """Return the JSON answer to a GET."""
+        """Send a GET request and return the JSON value of the response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         with contextlib.closing(connection):
             connection.request("GET", path)
@@ -83,7 +84,7 @@ class Server:
         return [resident(int(pid)) for pid in tasks.read_text().split()]
 
     def close(self) -> None:
-        """Stop it, at once: nothing that it does is needed any more."""
+        """Stop the server."""
         self._process.terminate()
         _await_end(self._process)
 
@@ -100,7 +101,7 @@ class Server:
 
 @contextlib.contextmanager
 def proxy(target: tuple[str, int], *, delay: float) -> Iterator[int]:
-    """Run a proxy that delays every message to `target`; yield its port.
+    """Run a proxy that delays every message to `target`, and yield the port of the proxy.
 
     Args:
         delay: seconds added to each round trip.
@@ -108,18 +109,33 @@ def proxy(target: tuple[str, int], *, delay: float) -> Iterator[int]:
     port = free_port()
     arguments = [str(port), target[0], str(target[1]), str(delay)]
     command = [sys.executable, "-m", "benchmarks.proxy", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert process.stdout
-    process.stdout.readline()  # it listens
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()  # wait until the proxy listens
+        try:
+            yield port
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[str]:
+    """Run a Redis or Valkey server that stores nothing on disk, and yield its URL."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        raise RuntimeError("neither redis-server nor valkey-server is on the PATH")
+    port = free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        yield port
+        yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.terminate()
-        process.wait(timeout=5)
+        _await_end(process)
 
 
 def load(**job: Any) -> Any:
-    """Run a job of `benchmarks.load` in a process of its own; return its result."""
+    """Run a job of `benchmarks.load` in a new process, and return its result."""
     command = [sys.executable, "-m", "benchmarks.load"]
     done = subprocess.run(
         command, cwd=ROOT, input=json.dumps(job), capture_output=True, text=True, check=False
@@ -130,7 +146,7 @@ def load(**job: Any) -> Any:
 
 
 def _await_end(process: subprocess.Popen[Any]) -> None:
-    """Wait for the end of a process that knows it; kill it when it takes too long."""
+    """Wait until a process exits; kill it after five seconds."""
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:
@@ -152,18 +168,18 @@ def resident(pid: int) -> int:
 
 
 def peak(pid: int) -> int:
-    """Return the most memory that a process ever had resident, in bytes."""
+    """Return the peak resident memory of a process, in bytes."""
     return _status(pid, "VmHWM")
 
 
 def _status(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
-    return int(found.group(1)) * 1024 if found else 0
+    match = re.search(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else 0
 
 
 def environment(stack: str, database: Database, rsa_key: Path) -> dict[str, str]:
-    """Return the environment of a process with one stack's Django in it."""
+    """Return the environment variables of a process that runs Django for a stack."""
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "benchmarks.project.settings",
         "BENCH_STACK": stack,

@@ -1,7 +1,8 @@
-"""A proxy that makes a database farther away: `python -m benchmarks.proxy PORT HOST PORT DELAY`.
+"""Add latency to a database connection: `python -m benchmarks.proxy PORT HOST PORT DELAY`.
 
-Every message of the client is held for DELAY seconds, answers are not: one round trip takes that
-much longer. A thread per direction and connection, since an event loop's timers are too coarse.
+The proxy delays every message from the client by DELAY seconds. It does not delay responses, so
+each round trip takes DELAY seconds longer. Each connection has one thread per direction, because
+the timers of an event loop are too inaccurate for short delays.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 
 
 def pump(source: socket.socket, target: socket.socket, delay: float) -> None:
-    """Pass on what comes, each message after a delay, until either side closes."""
+    """Forward messages from `source` to `target` after a delay, until either side disconnects."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             if delay:
@@ -26,7 +27,7 @@ def pump(source: socket.socket, target: socket.socket, delay: float) -> None:
 
 
 def serve(port: int, target: tuple[str, int], delay: float) -> None:
-    """Accept connections for ever."""
+    """Accept connections, and connect each one to the target, until the process ends."""
     with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
         print("listening", flush=True)
         while True:
@@ -34,12 +35,12 @@ def serve(port: int, target: tuple[str, int], delay: float) -> None:
             server = socket.create_connection(target)
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for one in ((client, server, delay), (server, client, 0.0)):
-                threading.Thread(target=pump, args=one, daemon=True).start()
+            for direction in ((client, server, delay), (server, client, 0.0)):
+                threading.Thread(target=pump, args=direction, daemon=True).start()
 
 
 def main() -> None:
-    """Read the command line, and serve."""
+    """Run the proxy with the command-line arguments."""
     port, host, target_port, delay = sys.argv[1:]
     with contextlib.suppress(KeyboardInterrupt):
         serve(int(port), (host, int(target_port)), float(delay))

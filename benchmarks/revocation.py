@@ -1,7 +1,7 @@
-"""The job of the load generator that measures how long an access token outlives a logout.
+"""A job of the load generator: measure how long an access token is accepted after a logout.
 
-For each trial a session is opened and ended, while its access token is presented to every process
-in turn, over connections that are known to lead there.
+A trial logs in, logs out, and sends the access token to every server process. It has one connection
+to each process, because gunicorn handles all requests of a connection in one process.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from .stacks import STACKS
 from .storm import identity
 from .wire import Call, Tokens, Wire, username
 
-#: Seconds between two questions to the same process.
+#: Seconds between two requests to the same process after the session has ended.
 POLL = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What all trials of a job share.
+    """The settings that all trials of a job share.
 
     Args:
-        hold: seconds between the end of the session and the commit; 0 uses the package's endpoint.
-        patience: seconds after which a token counts as not refused.
+        hold: seconds between the UPDATE that ends the session and the commit. If 0, a trial uses
+            the package's logout endpoint, which commits at once.
+        patience: seconds after the logout until a trial stops waiting for a process to reject the
+            token.
     """
 
     port: int
@@ -42,66 +44,72 @@ class Trial:
 async def trials(
     *, port: int, stack: str, processes: int, count: int, at_once: int, hold: float, patience: float
 ) -> Any:
-    """Run trials, some at once; return for each the seconds until every process refused."""
+    """Run `count` trials, `at_once` of them in parallel; return the result of each trial."""
     trial = Trial(
         port=port, wire=STACKS[stack].wire, processes=processes, hold=hold, patience=patience
     )
     waiting = iter(range(count))
-    found: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
 
     async def run() -> None:
         for number in waiting:
-            await asyncio.sleep(random.random())  # noqa: S311 - at any point of an interval
-            found.append(await one(trial, number))
+            await asyncio.sleep(random.random())  # noqa: S311 - start at a random point of an interval
+            results.append(await run_trial(trial, number))
 
     await asyncio.gather(*(run() for _ in range(at_once)))
-    return found
+    return results
 
 
-async def one(trial: Trial, number: int) -> dict[str, Any]:
-    """Run one trial; `early` says that a process refused before the commit."""
+async def run_trial(trial: Trial, number: int) -> dict[str, Any]:
+    """Run one trial and return its result.
+
+    `delay` is the number of seconds until every process has rejected the token, or None if a
+    process still accepts the token at the end of the trial. `early` tells whether a process
+    rejected the token before the measured delay began (see `_log_out`).
+    """
     connection = Connection(trial.port)
     answer = await connection.send(trial.wire.login(username(number % 1000)))
     tokens = trial.wire.read(answer.json())
     polled = encode(trial.wire.protected(tokens.access))
     processes = await connect(trial, polled)
     ended = asyncio.Event()
-    watchers = [asyncio.create_task(_watch(trial, one, polled, ended)) for one in processes]
+    watchers = [asyncio.create_task(_watch(trial, process, polled, ended)) for process in processes]
     since = await _log_out(trial, connection, tokens)
     ended.set()
     answers = await asyncio.gather(*watchers)
-    refused = [at for at in answers if at is not None]
+    rejected = [at for at in answers if at is not None]
     for used in (connection, *processes):
         used.close()
     return {
-        "delay": max(refused) - since if len(refused) == len(answers) else None,
-        "early": any(at < since for at in refused),
+        "delay": max(rejected) - since if len(rejected) == len(answers) else None,
+        "early": any(at < since for at in rejected),
     }
 
 
 async def connect(trial: Trial, request: bytes) -> list[Connection]:
-    """Return one connection to each process, over which the token has been accepted."""
-    found: dict[str, Connection] = {}
+    """Return a connection to each process, after each process has accepted the token once."""
+    by_worker: dict[str, Connection] = {}
     spare = []
-    while len(found) < trial.processes:
+    while len(by_worker) < trial.processes:
         connections = [Connection(trial.port) for _ in range(2 * trial.processes)]
-        answers = await asyncio.gather(*(one.send_bytes(request) for one in connections))
+        answers = await asyncio.gather(*(each.send_bytes(request) for each in connections))
         for connection, answer in zip(connections, answers, strict=True):
             if answer.status != 200:
-                raise RuntimeError(f"the token is refused before the logout: {answer.body!r}")
-            if found.setdefault(answer.headers["x-worker"], connection) is not connection:
+                raise RuntimeError(f"the token is rejected before the logout: {answer.body!r}")
+            if by_worker.setdefault(answer.headers["x-worker"], connection) is not connection:
                 spare.append(connection)
-    for one in spare:
-        one.close()
-    return list(found.values())
+    for connection in spare:
+        connection.close()
+    return list(by_worker.values())
 
 
 async def _watch(
     trial: Trial, connection: Connection, request: bytes, ended: asyncio.Event
 ) -> float | None:
-    """Return when a process first refused the token; None if it never did.
+    """Return the time at which a process first rejected the token.
 
-    Until the session has ended, ask now and then, so that the process has something to do.
+    Return None if the process still accepts the token when the trial ends. Before the session ends,
+    send a request every 0.25 seconds, so that the process stays active.
     """
     last = float("inf")
     while (asked := time.time()) < last:
@@ -123,10 +131,10 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
 
 
 async def _log_out(trial: Trial, connection: Connection, tokens: Tokens) -> float:
-    """End the session; return the instant from which the delay counts.
+    """End the session, and return the time at which the measured delay begins.
 
-    Through the endpoint that is when the logout was sent, before the commit; through the view that
-    holds its transaction open it is the commit, by the same machine's clock.
+    With the logout endpoint, the delay begins just before the request. With `SlowLogoutView`, it
+    begins at the commit. The server and this process read the same clock.
     """
     if not trial.hold:
         sent = time.time()

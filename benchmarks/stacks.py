@@ -1,6 +1,7 @@
-"""The stacks that are compared: each is one package in one configuration, in a Django of its own.
+"""The stacks to compare. A stack is one package in one configuration.
 
-No Django here: the driver reads it too. Every setting that is not named is the package's default.
+This module does not import Django, because the driver imports this module and runs without Django.
+Settings that a stack does not list keep the defaults of the package.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from .wire import WIRES, Wire
 
 Family = Literal["signet", "simplejwt", "token", "knox", "oauth"]
-#: Path → the dotted class of the view, and what `as_view` is given.
+#: URL path → the dotted path of the view class, and the arguments of its `as_view`.
 Endpoints = Mapping[str, tuple[str, Mapping[str, Any]]]
 
 _JWT = "rest_framework_simplejwt"
@@ -23,13 +24,13 @@ class Stack:
     """One package in one configuration.
 
     Args:
-        family: whose wire format and rows it has.
-        column: the column of the table that it stands in.
-        authentication: the dotted class for the protected view.
-        apps: beside auth, contenttypes and REST framework.
-        endpoints: what it serves beside the views that all share.
-        settings: its own Django settings.
-        tables: in which a login leaves rows.
+        family: the package. It determines the HTTP requests and how tables are filled.
+        column: the key of the column in the results table, see COLUMNS.
+        authentication: the dotted path of the authentication class of the protected view.
+        apps: installed apps besides auth, contenttypes and REST framework.
+        endpoints: the package's endpoints.
+        settings: Django settings of this stack, besides the settings that all stacks share.
+        tables: the package's tables whose size is measured. The first table contains the logins.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Stack:
 
     @property
     def wire(self) -> Wire:
-        """How clients speak to it."""
+        """The HTTP requests of the package."""
         return WIRES[self.family]
 
 
@@ -125,13 +126,15 @@ _OAUTH = Stack(
 _ROTATES: Mapping[str, Any] = {"ROTATE_REFRESH_TOKENS": True}
 _RS256: Mapping[str, Any] = {"ALGORITHM": "RS256"}
 
-#: Every stack by its name. RS256 stacks get the run's key from `benchmarks.project.settings`.
+#: Name of a stack → the stack. `benchmarks.project.settings` adds the RSA key to the RS256 stacks,
+#: and the URL of a Redis server to `signet-redis`.
 STACKS: Mapping[str, Stack] = {
     stack.name: stack
     for stack in (
         _signet("signet"),
         _signet("signet-rotating", **_ROTATES),
         _signet("signet-rs256", **_RS256),
+        _signet("signet-redis", **_ROTATES),
         _simplejwt("simplejwt"),
         _simplejwt("simplejwt-rs256", **_RS256),
         _simplejwt("simplejwt-rotating", blacklist=True, **_ROTATES, BLACKLIST_AFTER_ROTATION=True),
@@ -143,7 +146,7 @@ STACKS: Mapping[str, Stack] = {
     )
 }
 
-#: Column → its heading.
+#: Column of the results table → its heading.
 COLUMNS: Mapping[str, str] = {
     "signet": "drf-signet",
     "simplejwt": "simplejwt",

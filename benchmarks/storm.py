@@ -1,4 +1,4 @@
-"""The jobs of the load generator in which clients act together: see `scenarios.storm`."""
+"""A job for the load generator: many clients send the same refresh token at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ from .wire import Tokens, Wire, username
 
 
 async def storm(*, port: int, stack: str, clients: int, rounds: int) -> Any:
-    """Let all clients present one refresh token at once, round by round; each round a new login."""
+    """Log in once per round, and make all clients send the same refresh token at once.
+
+    Returns:
+        The number of requests, and for each round: how many different refresh tokens were issued,
+        how many requests were rejected, and whether a client could refresh afterwards.
+    """
     wire = STACKS[stack].wire
-    found = [await _round(port, wire, clients, number % 100) for number in range(rounds)]
-    return {"requests": clients * rounds, "rounds": found}
+    results = [await _round(port, wire, clients, number % 100) for number in range(rounds)]
+    return {"requests": clients * rounds, "rounds": results}
 
 
 async def _round(port: int, wire: Wire, clients: int, user: int) -> dict[str, Any]:
@@ -24,16 +29,18 @@ async def _round(port: int, wire: Wire, clients: int, user: int) -> dict[str, An
     tokens = wire.read((await first.send(wire.login(username(user)))).json())
     first.close()
     connections = [Connection(port) for _ in range(clients)]
-    await asyncio.gather(*(one.open() for one in connections))
+    await asyncio.gather(*(connection.open() for connection in connections))
     request = encode(wire.refresh(tokens))
-    answers = await asyncio.gather(*(_send(one, request) for one in connections))
-    pairs = [wire.read(one.json(), tokens) for one in answers if one and one.status == 200]
-    for one in connections:
-        one.close()
+    answers = await asyncio.gather(*(_send(connection, request) for connection in connections))
+    pairs = [
+        wire.read(answer.json(), tokens) for answer in answers if answer and answer.status == 200
+    ]
+    for connection in connections:
+        connection.close()
     return {
         "distinct": len({identity(pair.refresh) for pair in pairs}),
         "refused": clients - len(pairs),
-        "goes_on": await _goes_on(port, wire, pairs),
+        "can_refresh": await _can_refresh(port, wire, pairs),
     }
 
 
@@ -44,8 +51,8 @@ async def _send(connection: Connection, request: bytes) -> Answer | None:
         return None
 
 
-async def _goes_on(port: int, wire: Wire, pairs: list[Tokens]) -> bool:
-    """Return whether the last client to be answered can refresh once more."""
+async def _can_refresh(port: int, wire: Wire, pairs: list[Tokens]) -> bool:
+    """Return whether the server accepts the refresh token in the last response."""
     if not pairs:
         return False
     connection = Connection(port)
@@ -55,10 +62,11 @@ async def _goes_on(port: int, wire: Wire, pairs: list[Tokens]) -> bool:
 
 
 def identity(token: str) -> str:
-    """Return what makes a refresh token the one that it is.
+    """Return a string that is the same for all copies of one refresh token.
 
-    drf-signet's is (session, generation): two texts that say the same are one token. Everywhere
-    else it is the `jti`, or the opaque token itself.
+    When a client repeats a refresh, drf-signet may issue the same generation of the session again,
+    as a new JWT. So for drf-signet, the string consists of the session id and the generation. For
+    other packages, the string is the `jti` claim or the opaque token itself.
     """
     parts = token.split(".")
     if len(parts) != 3:

@@ -1,4 +1,4 @@
-"""Rows of the one table, and what is said about those in which drf-signet is behind."""
+"""The rows of the results table, and explanations of rows in which another package is better."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Literal
 
 from .stacks import COLUMNS
 
-#: Share by which two measured times may differ without either being called the slower one.
+#: Two figures count as equal if they differ by at most this fraction of drf-signet's figure.
 NOISE = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """What drf-signet's figure, or its ratio to simplejwt's, ought to be.
+    """A target for a figure of drf-signet. The table calls it "bar".
 
     Args:
-        why: the sentence for the case that it is not.
+        at: whether the figure must be at most or at least `limit`.
+        relative: whether the target applies to the ratio of drf-signet's figure to simplejwt's.
+        why: the explanation to print if the target is missed.
     """
 
     limit: float
@@ -32,13 +34,14 @@ class Bar:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One row: a figure per column, as far as the package has the thing at all.
+    """One row of the table: a figure for each package that has the feature.
 
     Args:
-        better: whether less or more of it is better; None where it is neither.
-        counted: whether it is a count, so that every difference is one.
-        why: the sentence for the case that a peer's figure is better than drf-signet's.
-        ratio: for a relative bar, drf-signet's figure ÷ simplejwt's, from paired rounds.
+        better: whether less or more is better, or None if neither is better.
+        counted: whether the figure is a count, so that any difference matters.
+        why: the explanation to print if another package's figure is better than drf-signet's.
+        ratio: for a relative bar, the ratio of drf-signet's figure to simplejwt's, as the median of
+            all rounds.
     """
 
     group: str
@@ -54,34 +57,39 @@ class Row:
 
     @property
     def own(self) -> float | None:
-        """drf-signet's figure."""
+        """drf-signet's figure in this row, or None."""
         return self.cells.get("signet")
 
     def against_bar(self) -> float | None:
-        """Return the figure that the bar is about."""
+        """Return the figure to compare with the target (`bar`)."""
         return self.ratio if self.bar and self.bar.relative else self.own
 
     def meets_bar(self) -> bool | None:
-        """Return whether the bar is met; None if there is none."""
+        """Return whether the target is met, or None if there is no target or no figure."""
         figure = self.against_bar()
         if self.bar is None or figure is None:
             return None
         return figure <= self.bar.limit if self.bar.at == "most" else figure >= self.bar.limit
 
     def better_peers(self) -> list[str]:
-        """Return the columns whose figure is better than drf-signet's, beyond the noise."""
+        """Return the columns of the packages whose figure is better than drf-signet's.
+
+        Differences of up to NOISE are ignored, except between counts.
+        """
         own, sign = self.own, {"less": 1, "more": -1, None: 0}[self.better]
         if own is None or not sign:
             return []
-        room = 0 if self.counted else NOISE * abs(own)
+        tolerance = 0 if self.counted else NOISE * abs(own)
         peers = {name: value for name, value in self.cells.items() if name != "signet"}
         return [
-            n for n, value in peers.items() if value is not None and sign * (own - value) > room
+            n
+            for n, value in peers.items()
+            if value is not None and sign * (own - value) > tolerance
         ]
 
 
 def markdown(rows: list[Row], *, bars: bool = True) -> str:
-    """Return the table, with or without the column of bars."""
+    """Return the table in Markdown, with or without the column "bar" (the targets)."""
     heading = ["", COLUMNS["signet"], *(["bar"] if bars else []), *list(COLUMNS.values())[1:]]
     lines = [_line(heading), _line(["---"] + ["---:"] * (len(heading) - 1))]
     group = ""
@@ -96,22 +104,22 @@ def markdown(rows: list[Row], *, bars: bool = True) -> str:
 
 
 def explanations(rows: list[Row]) -> list[str]:
-    """Return a list item for each sentence that the figures call for, with its rows."""
+    """Return Markdown list items that explain the rows in which another package is better."""
     behind: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         if peers := row.better_peers():
             names = ", ".join(COLUMNS[name] for name in peers)
             reason = (row.group, row.why or UNEXPLAINED)
             behind.setdefault(reason, []).append(f"{row.label} (ahead: {names})")
-    return [f"- *{group}:* {' · '.join(found)}. {why}" for (group, why), found in behind.items()]
+    return [f"- *{group}:* {' · '.join(labels)}. {why}" for (group, why), labels in behind.items()]
 
 
-#: What stands where a sentence is missing. A page with it is not to be published.
-UNEXPLAINED = "Nobody has said why yet."
+#: The text that replaces a missing explanation. A page with this text must not be published.
+UNEXPLAINED = "This row has no explanation yet."
 
 
 def missed(rows: list[Row]) -> list[str]:
-    """Return a list item for each bar that is missed: by how much, and why."""
+    """Return a Markdown list item for each missed target, with the figure and the explanation."""
     return [
         f"- *{row.group}: {row.label}*: {row.against_bar():.3g}, the bar is {row.bar}. "
         f"{row.bar.why or UNEXPLAINED}"
@@ -129,11 +137,11 @@ def _cell(row: Row, value: float | None) -> str:
 
 
 def _bar(row: Row) -> str:
-    met, figure = row.meets_bar(), row.against_bar()
-    if met is None or row.bar is None:
+    is_met, figure = row.meets_bar(), row.against_bar()
+    if is_met is None or row.bar is None:
         return ""
-    reached = f"{figure:.2g} ×, " if row.bar.relative else ""
-    return f"{row.bar}: {reached}{'met' if met else '**missed**'}"
+    ratio = f"{figure:.2g} ×, " if row.bar.relative else ""
+    return f"{row.bar}: {ratio}{'met' if is_met else '**missed**'}"
 
 
 def _line(cells: list[str]) -> str:

@@ -1,6 +1,7 @@
-"""How a client speaks to each family of packages: the HTTP calls, as plain data.
+"""The HTTP requests of each package, as plain data.
 
-Used by the load generator, which talks to gunicorn, and by the tasks, which call the view.
+The load generator sends these requests to gunicorn. The functions in `benchmarks.tasks` pass the
+requests to the views directly.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 
 #: The password of every benchmark user.
 PASSWORD = "benchmark-password"
-#: The OAuth application of every database: public, password grant.
+#: The client id of the OAuth application: a public client with the password grant.
 CLIENT_ID = "benchmark"
 
 
@@ -30,84 +31,88 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
-    """What a login or a refresh handed out; `refresh` is empty where there is none."""
+    """The tokens from a login or refresh; `refresh` is empty if there is no refresh token."""
 
     access: str
     refresh: str = ""
 
 
 class Wire:
-    """The calls of one family: username and password as JSON, a pair of tokens back."""
+    """The HTTP requests of one package.
+
+    By default, requests and responses are JSON, and a login returns an access token and a refresh
+    token. This is the API of drf-signet and simplejwt.
+    """
 
     scheme = "Bearer"
 
     def login(self, username: str) -> Call:
-        """Return the call that logs in."""
+        """Return the login request."""
         return _json("/login/", {"username": username, "password": PASSWORD})
 
     def refresh(self, tokens: Tokens) -> Call:
-        """Return the call that trades a refresh token."""
+        """Return the refresh request."""
         return _json("/refresh/", {"refresh": tokens.refresh})
 
     def logout(self, tokens: Tokens) -> Call:
-        """Return the call that logs out."""
+        """Return the logout request."""
         return _json("/logout/", {"refresh": tokens.refresh})
 
     def read(self, answer: Mapping[str, Any], before: Tokens | None = None) -> Tokens:
-        """Return the tokens of an answer; without a new refresh token the old one stays."""
-        kept = before.refresh if before else ""
-        return Tokens(access=answer["access"], refresh=answer.get("refresh", kept))
+        """Return the tokens in a response. If it has no refresh token, use `before.refresh`."""
+        old_token = before.refresh if before else ""
+        return Tokens(access=answer["access"], refresh=answer.get("refresh", old_token))
 
     def protected(self, access: str, path: str = "/protected/") -> Call:
-        """Return a call of the protected view."""
+        """Return a request to the protected view."""
         return Call(path=path, headers={"Authorization": f"{self.scheme} {access}"})
 
 
 class TokenWire(Wire):
-    """DRF's TokenAuthentication: one opaque token, no refresh, no logout."""
+    """The requests of DRF's TokenAuthentication: one opaque token, no refresh and no logout."""
 
     scheme = "Token"
 
     def read(self, answer: Mapping[str, Any], before: Tokens | None = None) -> Tokens:
-        """Return the token of an answer."""
+        """Return the token in a response."""
         return Tokens(access=answer["token"])
 
 
 class KnoxWire(TokenWire):
-    """django-rest-knox: the password by HTTP Basic, the token in the header of a logout."""
+    """The requests of django-rest-knox: login with HTTP Basic, logout with the token."""
 
     def login(self, username: str) -> Call:
-        """Return the call that logs in."""
+        """Return the login request."""
         basic = base64.b64encode(f"{username}:{PASSWORD}".encode()).decode()
         return Call(method="POST", path="/login/", headers={"Authorization": f"Basic {basic}"})
 
     def logout(self, tokens: Tokens) -> Call:
-        """Return the call that logs out."""
+        """Return the logout request."""
         headers = {"Authorization": f"Token {tokens.access}"}
         return Call(method="POST", path="/logout/", headers=headers)
 
 
 class OAuthWire(Wire):
-    """django-oauth-toolkit: the password and the refresh grant of a public client (RFC 6749)."""
+    """The requests of django-oauth-toolkit, from a public client without a secret (RFC 6749)."""
 
     def login(self, username: str) -> Call:
-        """Return the call that logs in."""
+        """Return the login request."""
         return _form("/login/", grant_type="password", username=username, password=PASSWORD)
 
     def refresh(self, tokens: Tokens) -> Call:
-        """Return the call that trades a refresh token."""
+        """Return the refresh request."""
         return _form("/login/", grant_type="refresh_token", refresh_token=tokens.refresh)
 
     def logout(self, tokens: Tokens) -> Call:
-        """Return the call that revokes the refresh token, and with it the access token."""
+        """Return the request that revokes the refresh token and its access token."""
         return _form("/logout/", token=tokens.refresh)
 
     def read(self, answer: Mapping[str, Any], before: Tokens | None = None) -> Tokens:
-        """Return the tokens of an answer."""
+        """Return the tokens in a response."""
         return Tokens(access=answer["access_token"], refresh=answer["refresh_token"])
 
 
-#: Family → its calls.
+#: Name of a package, as in `Stack.family` → the HTTP requests of the package.
 WIRES: Mapping[str, Wire] = {
     "signet": Wire(),
     "simplejwt": Wire(),
@@ -118,7 +123,7 @@ WIRES: Mapping[str, Wire] = {
 
 
 def username(number: int) -> str:
-    """Return the name of a benchmark user."""
+    """Return the username of the benchmark user with this number."""
     return f"user{number}"
 
 

@@ -1,7 +1,7 @@
-"""A process with one stack's Django in it, that runs tasks: `python -m benchmarks.worker`.
+"""A process that sets up Django for one stack and runs tasks: `python -m benchmarks.worker`.
 
-Reads `{"task": "module.function", "arguments": {…}}` a line, runs that function of
-`benchmarks.tasks`, and writes `{"result": …}` or `{"error": …}` a line.
+For each input line `{"task": "module.function", "arguments": {…}}`, the process calls that function
+of `benchmarks.tasks`. It writes `{"result": …}` or `{"error": …}` as a reply.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """Run one task, and return what is written back."""
+    """Run one task, and return its result or its traceback in a dict."""
     module, _, function = request["task"].rpartition(".")
     try:
         task = getattr(importlib.import_module(f"benchmarks.tasks.{module}"), function)
@@ -25,9 +25,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Set Django up, then serve tasks until the input ends."""
+    """Set up Django, then run tasks until the input ends."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a command prints is no answer
+    # Redirect print() to standard error, so that its output does not appear between the replies.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     import django
 
     django.setup()

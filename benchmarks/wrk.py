@@ -1,4 +1,8 @@
-"""wrk (Debian's package of that name), for load whose requests do not depend on answers."""
+"""Run the load generator wrk (Debian package `wrk`).
+
+wrk sends fixed requests, so a request cannot depend on a response. If wrk is not installed,
+`benchmarks.load` runs instead.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +20,12 @@ _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
 def tool() -> str:
-    """Return the name of the load tool that `get` uses."""
+    """Return the name of the load generator that `get` uses."""
     return "wrk" if shutil.which("wrk") else "benchmarks.load"
 
 
 def get(*, port: int, path: str, headers: dict[str, str], clients: int, seconds: float) -> Any:
-    """Ask for one path again and again; return the same figures as `benchmarks.load`."""
+    """Send GET requests to one path, and return the same figures as `benchmarks.load`."""
     if tool() != "wrk":
         job = {"port": port, "path": path, "clients": clients, "seconds": seconds}
         return processes.load(kind="get", headers=[headers], **job)

@@ -7,7 +7,12 @@ from django.conf import settings
 
 # Models can only be imported in a project; this is the smallest one that they can be imported in.
 settings.configure(
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "drf_signet"],
+    INSTALLED_APPS=[
+        "django.contrib.admin",  # for the docstring of `SessionInline`
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "drf_signet",
+    ],
     SECRET_KEY="used for nothing but importing modules",  # noqa: S106
     USE_TZ=True,
 )

@@ -1,4 +1,4 @@
-"""`make demo`: makes the example's database and user, says what there is to see, serves."""
+"""Prepare and start the example. `make demo` runs this script."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ USERNAME, PASSWORD = "vitor", "123"
 GUIDE = """\
 The demo page is at {base}/
 
-Log in there as user {username}, password {password}. Ctrl-C ends it.
+Log in there as user {username}, password {password}. Press Ctrl-C to stop the server.
 
-More in a browser (the pages of Django REST Framework have forms to fill in):
+More pages for the browser (those of Django REST Framework have forms):
 
-    {base}/api/token/            obtain a pair of tokens
-    {base}/api/token/refresh/    trade the refresh token for a new access token
-    {base}/hello/                the protected view
-    {base}/admin/                Django's admin, with the sessions in it
+    {base}/api/token/            obtain an access token and a refresh token
+    {base}/api/token/refresh/    get a new access token for a refresh token
+    {base}/hello/                the protected view; "Log in" at the top uses Django's session
+    {base}/api/docs/             the API in Swagger UI; "Authorize" takes an access token
+    {base}/admin/                Django's admin, which lists the sessions
 
-With curl, to be pasted into another terminal:
+With curl (paste these lines into another terminal):
 
     field() {{ python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
     PAIR=$(curl -s {base}/api/token/ -d username={username} -d password={password}); echo "$PAIR"
@@ -45,7 +46,7 @@ With curl, to be pasted into another terminal:
     curl -s -w ' %{{http_code}}\\n' {base}/hello/ -H "Authorization: Bearer $ACCESS"
     curl -s -w ' %{{http_code}}\\n' {base}/api/token/refresh/ -d "refresh=$REFRESH"
 
-With HTTPie, the same:
+With HTTPie (the same requests):
 
     field() {{ python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
     PAIR=$({http} post {base}/api/token/ username={username} password={password}); echo "$PAIR"
@@ -56,14 +57,14 @@ With HTTPie, the same:
     {http} {base}/hello/ "Authorization: Bearer $ACCESS"
     {http} post {base}/api/token/refresh/ refresh="$REFRESH"
 
-The last two lines of each are refused with 401: the logout ended the session, and with it the
-access token. (With EXAMPLE_SERVER=gunicorn the other process learns of it within a second.)
-EXAMPLE_SERVER, EXAMPLE_DATABASE and others change how it is served: see example/README.md.
+The last two requests of each list get 401: the logout ended the session, so neither of its tokens
+works any more. (With EXAMPLE_SERVER=gunicorn the other process learns of it within a second.)
+Environment variables such as EXAMPLE_SERVER change how the example runs: see example/README.md.
 """
 
 
 def main() -> None:
-    """Run the demo; ends by becoming the server."""
+    """Prepare the example, print the guide, and replace this process with the server process."""
     sys.path.insert(0, str(EXAMPLE))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
@@ -86,7 +87,7 @@ def main() -> None:
 
 
 def server_command(server: str, host: str, port: int) -> list[str]:
-    """Build the command line of one of the three servers."""
+    """Return the command line that starts `server`: runserver, gunicorn or uvicorn."""
     address = f"{bracketed(host)}:{port}"
     python = [sys.executable, "-u"]
     if server == "runserver":
@@ -112,7 +113,7 @@ def server_command(server: str, host: str, port: int) -> list[str]:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Tell whether a server may listen there, by listening for a moment."""
+    """Return whether a server can listen on this port. To find out, bind a socket to the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -124,30 +125,30 @@ def is_free(host: str, port: int) -> bool:
 
 
 def taken(host: str, port: int) -> str:
-    """Say that the port is taken, and which one is not."""
+    """Return the error message for a port that is in use. The message suggests a free port."""
     other = next((p for p in range(port + 1, min(port + 100, 65536)) if is_free(host, p)), None)
     advice = f" Try: EXAMPLE_ADDRESS={bracketed(host)}:{other} make demo" if other else ""
-    return f"demo: nothing can listen on {bracketed(host)}:{port}; something else may.{advice}"
+    return f"demo: cannot listen on {bracketed(host)}:{port}; the port may be in use.{advice}"
 
 
 def check() -> None:
-    """Let Django check the project; runserver would too, the other servers would not."""
+    """Run Django's system checks, because gunicorn and uvicorn do not run them."""
     try:
-        call_command("check", stdout=io.StringIO())  # Warnings go to stderr.
+        call_command("check", stdout=io.StringIO())  # warnings are written to stderr
     except SystemCheckError as error:
         sys.exit(f"demo: {error}")
 
 
 def make_database() -> None:
-    """Apply the migrations."""
+    """Apply the migrations. Exit with a message if the database is not available."""
     try:
         call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as error:
-        sys.exit(f"demo: no connection to the database. Does it exist (createdb)?\n{error}")
+        sys.exit(f"demo: cannot connect to the database. Does it exist (createdb)?\n{error}")
 
 
 def make_user() -> None:
-    """Make sure the tutorial's user exists, and leave it and its sessions alone if it does."""
+    """Create the tutorial's user, or restore the password and the permissions of this user."""
     from django.contrib.auth import get_user_model
 
     user, _ = get_user_model()._default_manager.get_or_create(username=USERNAME)
@@ -156,23 +157,28 @@ def make_user() -> None:
         return
     for name, value in state.items():
         setattr(user, name, value)
-    user.set_password(PASSWORD)  # Also ends the sessions, hence the look before.
+    # A new password hash ends the user's sessions. Therefore, this function returns early if
+    # nothing has to be restored.
+    user.set_password(PASSWORD)
     user.save()
 
 
 def guide(host: str, port: int) -> str:
-    """Write what to type and which pages to open."""
+    """Return the guide, which lists the pages to open and the commands to type."""
     return GUIDE.format(base=base(host, port), http=httpie(), username=USERNAME, password=PASSWORD)
 
 
 def base(host: str, port: int) -> str:
-    """Write the address as a browser on this computer knows it."""
+    """Return the URL of the server for a browser on this computer."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://{bracketed(reachable)}:{port}"
 
 
 def has_a_screen() -> bool:
-    """Tell whether somebody has typed `make demo` in a terminal beside a browser."""
+    """Return whether to open a browser.
+
+    True if the output goes to a terminal on a desktop, unless EXAMPLE_OPEN is off.
+    """
     from config.environment import flag
 
     screen = sys.platform == "darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
@@ -181,7 +187,10 @@ def has_a_screen() -> bool:
 
 
 def open_when_served(address: str) -> None:
-    """Open the demo page as soon as the server listens: a process of its own, beside the server."""
+    """Wait until the server accepts connections, and open the demo page.
+
+    This function runs in a separate process, because `main` replaces its process with the server.
+    """
     host, _, port = address.removeprefix("http://").rpartition(":")
     for _ in range(100):
         with contextlib.suppress(OSError):
@@ -192,16 +201,16 @@ def open_when_served(address: str) -> None:
 
 
 def httpie() -> str:
-    """Find HTTPie: in the environment that runs this, by its relative path, else on the PATH."""
-    beside = shutil.which("http", path=str(Path(sys.executable).parent))
-    if beside is None:
+    """Return the path of HTTPie in this environment. If HTTPie is not installed, return `http`."""
+    path = shutil.which("http", path=str(Path(sys.executable).parent))
+    if path is None:
         return "http"
-    relative = os.path.relpath(beside)
-    return beside if relative.startswith(os.pardir) else relative
+    relative_path = os.path.relpath(path)
+    return path if relative_path.startswith(os.pardir) else relative_path
 
 
 def bracketed(host: str) -> str:
-    """Write an IPv6 address as URLs want it."""
+    """Return the host as it is written in a URL: an IPv6 address is put in brackets."""
     return f"[{host}]" if ":" in host else host
 
 

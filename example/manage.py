@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line for the example."""
+"""Run Django's management commands for the example."""
 
 import os
 import sys

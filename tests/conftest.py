@@ -1,22 +1,28 @@
-"""Fixtures that several modules use: factories, and the endpoints as a client sees them."""
+"""Fixtures for the whole test suite."""
 
 from __future__ import annotations
 
 import gc
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.db import OperationalError, connection
 from rest_framework.test import APIClient
+
+from drf_signet.db.outages import reports
 
 PASSWORD = "correct horse"
 
 pytest_plugins = ["drf_signet.testing.pytest"]
 
-# A fifth of the suite's time went to looking for garbage among what stays: modules and tests.
+# Collect garbage less often. With the default thresholds, garbage collection takes a fifth of the
+# suite's time, because it scans imported modules and collected tests, which never become garbage.
 gc.set_threshold(100_000, 20, 100)
 
 
@@ -26,15 +32,21 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> Iterator[None]:
-    """Let no test inherit the failed logins of another."""
+    """Empty the cache, where failed logins are counted, before and after each test."""
     cache.clear()
     yield
     cache.clear()
 
 
+@pytest.fixture(autouse=True)
+def _no_reports() -> None:
+    """Let each test log a problem, although an earlier test may have just logged the same one."""
+    reports.reported.clear()
+
+
 @pytest.fixture
 def make_user(db: None) -> Callable[..., Any]:
-    """Return a factory of users, whose password is `PASSWORD`."""
+    """Return a function that creates a user with the password `PASSWORD`."""
     numbers = itertools.count(1)
 
     def make(**fields: Any) -> Any:
@@ -46,11 +58,28 @@ def make_user(db: None) -> Callable[..., Any]:
 
 @pytest.fixture
 def user(make_user: Callable[..., Any]) -> Any:
-    """Return the tutorial's user."""
+    """Create the tutorial's user, whose username is vitor."""
     return make_user(username="vitor")
 
 
 @pytest.fixture
 def client() -> APIClient:
-    """Return a client without credentials. In place of pytest-django's: it speaks JSON."""
+    """Return DRF's test client. pytest-django's fixture of this name returns Django's client."""
     return APIClient()
+
+
+@pytest.fixture
+def busy_database() -> Callable[[], AbstractContextManager[None]]:
+    """Return a context manager in which every SQL statement fails with SQLITE_BUSY."""
+
+    def fail(*call: Any) -> None:
+        cause = sqlite3.OperationalError("database is locked")
+        cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise OperationalError(*cause.args) from cause
+
+    @contextmanager
+    def busy() -> Iterator[None]:
+        with connection.execute_wrapper(fail):
+            yield
+
+    return busy

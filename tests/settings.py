@@ -1,7 +1,7 @@
-"""The smallest project that has everything the tests need.
+"""Settings of the project in which the tests run.
 
 SIGNET_TEST_DATABASE chooses the database: sqlite (the default), postgres or mariadb.
-Where the servers are: see `tests.services`.
+`tests.support.services` defines the addresses of the database servers.
 """
 
 import os
@@ -10,20 +10,21 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tests.services import server
+from tests.support.services import server
 
 
 def _sqlite() -> dict[str, Any]:
-    # A file, since threads with a connection each do not share an in-memory database well; a new
-    # name, since what a killed run leaves behind must not be read by the next one.
+    # Use a file, because it is difficult to share an in-memory database between threads. Each run
+    # uses a new file name, so that no run reads the file of a killed run.
     path = Path(tempfile.gettempdir(), f"signet-{uuid.uuid4().hex}.sqlite3")
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
         "OPTIONS": {
             "timeout": 20,
-            # As Django's documentation advises for concurrent writers; without it, a transaction
-            # that reads before it writes fails at once instead of waiting for its turn.
+            # Django's documentation recommends IMMEDIATE for concurrent writers. Without it, a
+            # transaction that reads before it writes fails at once if another transaction is
+            # writing.
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
         },
@@ -32,14 +33,14 @@ def _sqlite() -> dict[str, Any]:
 
 
 def _served(engine: str, name: str, **options: Any) -> dict[str, Any]:
-    at = server(name)
+    service = server(name)
     return {
         "ENGINE": f"django.db.backends.{engine}",
         "NAME": os.environ.get("SIGNET_TEST_DATABASE_NAME", "signet"),
-        "HOST": at.host,
-        "PORT": at.port,
-        "USER": at.user,
-        "PASSWORD": at.password,
+        "HOST": service.host,
+        "PORT": service.port,
+        "USER": service.user,
+        "PASSWORD": service.password,
         "OPTIONS": options,
     }
 
@@ -68,6 +69,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "drf_signet",
 ]
 MIDDLEWARE = [
@@ -93,4 +95,5 @@ TEMPLATES = [
 ]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["drf_signet.authentication.JWTAuthentication"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }

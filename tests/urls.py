@@ -1,4 +1,4 @@
-"""The tutorial's routes, and the protected view behind them."""
+"""URL patterns of the test project: the tutorial's routes and its protected view."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 
 class HelloView(APIView):
-    """The tutorial's view."""
+    """The tutorial's view, which greets an authenticated user."""
 
     permission_classes = (IsAuthenticated,)
 

@@ -1,1 +1,1 @@
-"""The Django project that every stack is served by: same settings, same views, same database."""
+"""The Django project that all benchmarks use. Environment variables select the tested package."""

@@ -1,4 +1,4 @@
-"""The benchmark's own app: no models, it only counts statements."""
+"""A Django app that counts SQL statements. It has no models."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from django.apps import AppConfig
 
 
 class BenchmarkConfig(AppConfig):
-    """Start counting when Django is ready."""
+    """The configuration of the app, which starts to count SQL statements when Django starts."""
 
     name = "benchmarks.project"
     label = "benchmark"
 
     def ready(self) -> None:
-        """Install the counter."""
+        """Start counting the SQL statements of all connections."""
         from . import statements
 
         statements.install()

@@ -1,7 +1,8 @@
-"""Settings of one stack. The environment names it, its database and the run's RSA key.
+"""The Django settings of one stack. Environment variables choose the stack and its database.
 
-BENCH_STACK: a key of `stacks.STACKS`. BENCH_DATABASE: an entry of DATABASES, as JSON.
-BENCH_RSA_KEY: the path of a PEM file.
+BENCH_STACK: a key of `stacks.STACKS`. BENCH_DATABASE: an entry of DATABASES as JSON.
+BENCH_RSA_KEY: the path of a PEM file with the RSA key of the run. BENCH_REDIS: the URL of the Redis
+server of the stack `signet-redis`, if it is running.
 """
 
 import json
@@ -20,7 +21,7 @@ USE_TZ = True
 USE_I18N = False
 ROOT_URLCONF = "benchmarks.project.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-#: What is compared is tokens, not hashing.
+#: A fast hasher, because the benchmarks compare tokens, not password hashing.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 DATABASES = {"default": json.loads(os.environ["BENCH_DATABASE"]) | {"CONN_MAX_AGE": None}}
@@ -48,9 +49,11 @@ def _with_key(own: dict[str, Any]) -> dict[str, Any]:
 
 
 SIGNET = _with_key(STACK.settings.get("SIGNET", {}))
+if STACK.name == "signet-redis":
+    SIGNET = SIGNET | {"TOKEN_REVOCATION_BROKER": os.environ.get("BENCH_REDIS")}
 SIMPLE_JWT = _with_key(STACK.settings.get("SIMPLE_JWT", {}))
 REST_FRAMEWORK = STACK.settings.get("REST_FRAMEWORK", {})
-#: Refusals are counted by the client; what the packages log about them is not wanted.
+#: Discard the packages' log messages: the load generator itself counts rejected requests.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,6 +1,7 @@
-"""Count the statements that this process executes, on every connection.
+"""Count the SQL statements that this process executes, on every connection.
 
-What Django sends through a cursor: BEGIN and COMMIT, which the driver sends itself, are not seen.
+Only statements that Django executes through a cursor are counted. On PostgreSQL, BEGIN and COMMIT
+are not counted, because the database driver sends them.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ _count = 0
 
 
 def executed() -> int:
-    """Return how many statements were executed."""
+    """Return how many SQL statements this process has executed."""
     return _count
 
 
 def install() -> None:
-    """Count on every connection that is opened from now on."""
+    """Count the statements of every connection that Django opens from now on."""
     connection_created.connect(_wrap, dispatch_uid="bench.statements")
 
 
@@ -30,7 +31,7 @@ def _wrap(connection: Any, **kwargs: Any) -> None:
 
 
 def _counted(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
-    global _count  # noqa: PLW0603 - of this process
+    global _count  # noqa: PLW0603 - one counter for the process
     with _lock:
         _count += 1
     return execute(sql, params, many, context)

@@ -1,4 +1,4 @@
-"""The endpoints of the stack, and the views that all stacks share."""
+"""The URLs of the benchmark project: the tested package's endpoints and this project's views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The views that all stacks share: one, with and without authentication, and two for the lab."""
+"""Views with and without authentication, and views for specific measurements."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ from .settings import STACK
 
 
 class OpenView(APIView):
-    """The least that a view does: say who asks."""
+    """A view without authentication."""
 
     authentication_classes: tuple[Any, ...] = ()
     permission_classes: tuple[Any, ...] = (AllowAny,)
 
     def get(self, request: Request) -> Response:
-        """Answer with the user's key."""
+        """Return the primary key of the user."""
         return Response({"user": request.user.pk})
 
 
 class ProtectedView(OpenView):
-    """The same view, for those that the stack authenticates."""
+    """A view for users whom the tested package authenticates."""
 
     authentication_classes = (import_string(STACK.authentication),)
     permission_classes = (IsAuthenticated,)
 
 
 class Idle(BaseAuthentication):
-    """Let everybody in as the same user, without a look at the request."""
+    """An authentication class that returns the same user for every request, without any checks."""
 
     _USER = SimpleNamespace(pk=1, is_authenticated=True)
 
     def authenticate(self, request: Request) -> tuple[Any, None]:
-        """Return the user."""
+        """Return the same user for every request."""
         return self._USER, None
 
 
 class IdleView(ProtectedView):
-    """The same view, for an authenticator that does nothing: REST framework's own way."""
+    """A view whose authentication class checks nothing, to measure REST framework alone."""
 
     authentication_classes = (Idle,)
 
 
 class StatementsView(OpenView):
-    """How many statements this process has executed so far."""
+    """A view that reports how many SQL statements this process has executed."""
 
     def get(self, request: Request) -> Response:
-        """Answer with the count; it costs none."""
+        """Return the number of statements. This view itself executes no statement."""
         return Response({"statements": statements.executed()})
 
 
 class SlowLogoutView(OpenView):
-    """End a session of drf-signet inside a transaction that commits some seconds later."""
+    """A view that ends a drf-signet session in a transaction that stays open for some seconds."""
 
     def post(self, request: Request) -> Response:
-        """Answer with the instant of the commit, POSIX seconds."""
+        """End the session, and return the time of the commit in POSIX seconds."""
         import drf_signet
 
         data: Any = request.data

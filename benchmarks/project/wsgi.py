@@ -1,4 +1,4 @@
-"""What gunicorn serves: Django, and in each answer the process that gave it."""
+"""The WSGI application: Django, with an additional header that contains the process id."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _django = get_wsgi_application()
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:
-    """Answer a request, and say by which process."""
+    """Handle a request with Django, and add the header `X-Worker` with the process id."""
 
     def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
         return start_response(status, [*headers, ("X-Worker", str(os.getpid()))], *rest)

@@ -1,4 +1,8 @@
-"""What is measured: a module each, with TITLE, `measure(lab)` → JSON, and `rows(raw)` → rows."""
+"""The measurements of the benchmarks, one in each module.
+
+Each module has a TITLE, a function `measure(lab)` that returns JSON values, and a function
+`rows(raw)` that turns these values into rows of the results table.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,12 @@ from collections.abc import Mapping
 from types import ModuleType
 
 from . import (
+    capacity,
     exchange,
+    feed,
     growth,
     hostile,
+    logins,
     memory,
     protected,
     revocation,
@@ -18,7 +25,7 @@ from . import (
     storm,
 )
 
-#: Name → module, in the order of the table.
+#: Name of a scenario → its module, in the order of the results table.
 SCENARIOS: Mapping[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
@@ -26,10 +33,13 @@ SCENARIOS: Mapping[str, ModuleType] = {
         served,
         statements,
         exchange,
+        logins,
+        capacity,
         storm,
         storage,
         growth,
         revocation,
+        feed,
         memory,
         hostile,
     )

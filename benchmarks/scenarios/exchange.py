@@ -1,7 +1,8 @@
-"""Login, refresh and rotating refresh under gunicorn on PostgreSQL, near and 1 ms away.
+"""Logins and refreshes under gunicorn on PostgreSQL, with and without 1 ms of added latency.
 
-One process with sixteen threads; 1, 4 and 16 clients (4 for logins), each with a user and a session
-of its own. Passwords are hashed with MD5: hashing, the same for all, is not what is compared.
+gunicorn runs one process with sixteen threads. Refreshes are measured with 1, 4 and 16 clients, and
+logins with 4 clients. Each client has its own user and session. All packages hash passwords with
+MD5, because this benchmark does not compare password hashing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TITLE = "Login and refresh under gunicorn, PostgreSQL"
 
 _CLIENTS = (1, 4, 16)
 _DELAYS = {"near": 0.0, "far": 0.001}
-#: Operation → column → stack.
+#: For each operation: column of the results table → name of the stack in `benchmarks.stacks`.
 _STACKS: Mapping[str, Mapping[str, str]] = {
     "rotating": {"signet": "signet-rotating", "simplejwt": "simplejwt-rotating", "oauth": "oauth"},
     "refresh": {"signet": "signet", "simplejwt": "simplejwt"},
@@ -34,7 +35,11 @@ _STACKS: Mapping[str, Mapping[str, str]] = {
 
 
 def measure(lab: Lab) -> Any:
-    """Return rates and latencies: operation → distance → clients → column → rounds."""
+    """Return nested dicts: operation → distance → number of clients → column → samples.
+
+    The distance is "near" without added latency, and "far" with 1 ms of added latency. There is one
+    sample for each round: a dict with the rate and the latencies.
+    """
     delays = {"far": _DELAYS["far"]} if lab.quick else _DELAYS
     return {
         operation: {distance: _measure(lab, operation, delay) for distance, delay in delays.items()}
@@ -63,27 +68,29 @@ def _rounds(lab: Lab, operation: str, servers: dict[str, Server], clients: int) 
     seconds = 0.3 if lab.quick else 1.2
     for _ in range(lab.pick(3, 1)):
         for column, server in servers.items():
-            one = processes.load(
+            sample = processes.load(
                 kind="login" if operation == "login" else "refresh",
                 stack=_STACKS[operation][column],
                 port=server.port,
                 clients=clients,
                 seconds=seconds,
             )
-            samples[column].append(one)
+            samples[column].append(sample)
     return samples
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
-    found = []
+    """Return the rows of this scenario in the results table."""
+    result = []
     for operation, label in _LABELS.items():
         for distance, by_clients in raw[operation].items():
             where = _WHERE[distance]
             for clients, samples in by_clients.items():
                 text = f"{label}, {clients} client{'s' if int(clients) > 1 else ''}; {where}"
-                found.append(_row(text, samples, _BARS.get((operation, distance)), _WHY[operation]))
-    return found
+                result.append(
+                    _row(text, samples, _BARS.get((operation, distance)), _WHY[operation])
+                )
+    return result
 
 
 _LABELS = {
@@ -98,8 +105,9 @@ _BARS = {
         at="least",
         relative=True,
         why=(
-            "Reading the HTTP request and writing the answer costs both packages the same, and the "
-            "fewer clients there are, the more of the time both wait for the disk at each commit."
+            "Both packages spend the same time on reading the HTTP request and writing the "
+            "response. With few clients, both also spend much of the time waiting for the disk at "
+            "each commit."
         ),
     ),
     ("rotating", "far"): Bar(
@@ -107,32 +115,32 @@ _BARS = {
         at="least",
         relative=True,
         why=(
-            "Of round trips there are 2 instead of 13, so for one client the ratio lies between "
-            "that of loopback and 6.5. With more clients the one Python process is always busy in "
-            "either package, and the ratio becomes that of its work, as on loopback; there is "
-            "no waiting left to save."
+            "A refresh takes 2 round trips instead of 13, so with one client the ratio is between "
+            "the ratio on loopback and 6.5. With more clients the Python process is always busy "
+            "with either package. The ratio is then that of the CPU time, as on loopback, because "
+            "no process waits for the database."
         ),
     ),
 }
 _WHY = {
     "rotating": "",
     "refresh": (
-        "simplejwt reads the user by its key, and goes on refreshing after a logout; here the one "
-        "statement reads the session with its user, so that a logout, a changed password and a "
-        "deleted user are seen."
+        "simplejwt reads the user by its key, and still refreshes after a logout. drf-signet's one "
+        "statement reads the session with its user, so that it notices a logout, a changed "
+        "password and a deleted user."
     ),
     "login": (
-        "A login here counts against the throttle, keeps what the list of devices shows, signs two "
-        "tokens and tells Django, which writes `last_login`: a commit more than simplejwt, and two "
-        "more than DRF's token view, which hands out the token that the user already has; an "
-        "opaque token is drawn, not signed."
+        "A drf-signet login counts against the throttle, stores the data for the list of devices, "
+        "signs two tokens and sends Django's signal, so that Django writes `last_login`. That is "
+        "one commit more than simplejwt. It is two more than DRF's token view, which returns the "
+        "token that the user already has. Opaque tokens are random and need no signature."
     ),
 }
 
 
 def _row(label: str, samples: Any, bar: Bar | None, why: str) -> Row:
     cells: dict[str, float | None] = {
-        column: figures.median([one["rate"] for one in rounds])
+        column: figures.median([sample["rate"] for sample in rounds])
         for column, rounds in samples.items()
     }
     pairs = zip(samples["signet"], samples["simplejwt"], strict=True)
@@ -145,5 +153,5 @@ def _row(label: str, samples: Any, bar: Bar | None, why: str) -> Row:
         better="more",
         bar=bar,
         why=why,
-        ratio=figures.median([one["rate"] / max(other["rate"], 1) for one, other in pairs]),
+        ratio=figures.median([signet["rate"] / max(peer["rate"], 1) for signet, peer in pairs]),
     )

@@ -1,6 +1,6 @@
-"""Forged and malformed tokens and bodies: answers of 500 and above, and inputs that cost SQL.
+"""Forged and malformed inputs: how many cause status 500, and how many cause SQL statements.
 
-Some are signed with the project's own key, and still say nonsense.
+Some tokens are signed with the project's own key, but contain invalid claims.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STACKS = {"signet": "signet-rotating", "simplejwt": "simplejwt-rotating", "stat
 
 
 def measure(lab: Lab) -> Any:
-    """Return, for each stack, how many were sent, and which ones failed or cost statements."""
+    """For each stack, return how many inputs were sent, and which of them failed or caused SQL."""
     result = {}
     for column, stack in _STACKS.items():
         database = lab.databases.create("postgres", stack, "hostile")
@@ -26,15 +26,17 @@ def measure(lab: Lab) -> Any:
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of this scenario in the results table."""
     sent = raw["signet"]["sent"]
     return [
-        _row(f"of {sent}: answered by 500", raw, "failed"),
-        _row(f"of {sent}: cost SQL", raw, "asked"),
+        _row(f"of {sent}: status 500", raw, "failed"),
+        _row(f"of {sent}: caused SQL", raw, "queried"),
     ]
 
 
-def _row(label: str, raw: Any, what: str) -> Row:
-    cells: dict[str, float | None] = {column: len(found[what]) for column, found in raw.items()}
+def _row(label: str, raw: Any, outcome: str) -> Row:
+    cells: dict[str, float | None] = {
+        column: len(result[outcome]) for column, result in raw.items()
+    }
     bar = Bar(limit=0)
     return Row(group=TITLE, label=label, cells=cells, digits=0, counted=True, bar=bar, why="")

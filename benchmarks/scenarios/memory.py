@@ -1,6 +1,6 @@
-"""Resident memory of a gunicorn process after thousands of requests, each with its own token.
+"""Resident memory of a gunicorn process after thousands of requests with different tokens.
 
-That fills what drf-signet remembers of verified tokens: the worst case for it.
+The requests fill drf-signet's cache of verified tokens, so the cache is at its maximum size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STACKS = {
 
 
 def measure(lab: Lab) -> Any:
-    """Return bytes after the first request, and after all."""
+    """Return the memory of a process in bytes, after the first request and after all requests."""
     result = {}
     for column, stack in list(_STACKS.items())[: lab.pick(6, 2)]:
         lab.say(f"memory: {stack}")
@@ -49,7 +49,7 @@ def _measure(lab: Lab, stack: str) -> Any:
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of this scenario in the results table."""
     requests = f"{raw['signet']['requests']:,}".replace(",", " ")
     return [
         _row("after the first request", raw, "first"),
@@ -58,11 +58,11 @@ def rows(raw: Any) -> list[Row]:
 
 
 _WHY = (
-    "Each process remembers up to 4 096 verified tokens and their claims, and joserfc and "
-    "cryptography are loaded; packages with opaque tokens need neither."
+    "Each process caches up to 4 096 verified tokens and their claims, and loads joserfc and "
+    "cryptography. Packages with opaque tokens need neither the cache nor these libraries."
 )
 
 
-def _row(label: str, raw: Any, what: str) -> Row:
-    cells = {column: one[what] / 1e6 for column, one in raw.items()}
+def _row(label: str, raw: Any, moment: str) -> Row:
+    cells = {column: memory[moment] / 1e6 for column, memory in raw.items()}
     return Row(group=TITLE, label=label, cells=cells, unit="MB", digits=1, why=_WHY)

@@ -1,8 +1,10 @@
-"""A protected request in process ÷ the same view without authentication.
+"""Compare the time of a protected request with that of the same view without authentication.
 
-View → rendered response, for requests of Django's RequestFactory that were made before the clock
-started; no middleware, no server; drf-signet with its feed on. Batches of 25 open and 25 protected
-requests take turns in each process, and the stacks take turns round by round.
+The clock measures the view and the rendering of the response, but no middleware and no server.
+Django's RequestFactory builds the requests before the clock starts. drf-signet polls for ended
+sessions, as in production. Each process alternates between batches of 25 requests with
+authentication and batches of 25 requests without it. In each round, the packages are measured one
+after another.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ TITLE = "Protected request, in process"
 
 _HS256 = ("signet", "simplejwt", "stateless", "token", "knox", "oauth")
 _RS256 = ("signet-rs256", "simplejwt-rs256", "stateless-rs256")
-#: Database → the stacks that are measured on it. A signature does not care which database it is.
+#: Database → the stacks to measure on it. RS256 is measured on one database only, because a
+#: signature check does not depend on the database.
 _WHERE: dict[str, tuple[str, ...]] = {"sqlite": (*_HS256, *_RS256), "postgres": _HS256}
 _BATCHES = 8
-#: What a round is: with a token seen before, never seen, or without authentication's own work.
+#: Kind of round → arguments of `round_`. A "warm" round sends a token that was sent before. A
+#: "cold" round sends a new token in each request. An "idle" round uses an authentication class that
+#: does nothing.
 _KINDS: dict[str, dict[str, Any]] = {
     "warm": {},
     "cold": {"cold": True},
@@ -31,7 +36,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 
 def measure(lab: Lab) -> Any:
-    """Return µs per request, round by round, and the statements that requests cost."""
+    """Return the times of each round, counts of SQL statements, and times of signature checks."""
     result: dict[str, Any] = {"samples": {}, "statements": {}, "signature": {}}
     for vendor, stacks in _WHERE.items():
         with ExitStack() as exit_:
@@ -39,8 +44,8 @@ def measure(lab: Lab) -> Any:
             lab.say(f"protected: rounds on {vendor}")
             result["samples"][vendor] = _rounds(workers, lab.pick(15, 2))
             interval = {"requests": 1000, "seconds": lab.pick(4, 1)}
-            found = workers["signet"].run("protected.within_interval", **interval)
-            result["statements"][vendor] = found
+            counts = workers["signet"].run("protected.within_interval", **interval)
+            result["statements"][vendor] = counts
             result["signature"] = {
                 stack: worker.run("protected.signature", repeats=lab.pick(2000, 50))
                 for stack, worker in workers.items()
@@ -61,13 +66,13 @@ def _rounds(workers: dict[str, Worker], rounds: int) -> dict[str, dict[str, list
     for _ in range(rounds):
         for stack, worker in workers.items():
             for kind in _KINDS if stack.startswith("signet") else ["warm"]:
-                one = worker.run("protected.round_", batches=_BATCHES, **_KINDS[kind])
-                samples.setdefault(stack, {}).setdefault(kind, []).append(one)
+                sample = worker.run("protected.round_", batches=_BATCHES, **_KINDS[kind])
+                samples.setdefault(stack, {}).setdefault(kind, []).append(sample)
     return samples
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of this scenario in the results table."""
     statements = raw["statements"]["postgres"]
     return [
         _row(raw, "HS256, a token seen before; PostgreSQL", "postgres", "", _WARM),
@@ -100,54 +105,58 @@ def rows(raw: Any) -> list[Row]:
 _WARM = Bar(
     limit=1.10,
     why=(
-        "From run to run it is 1.10 to 1.12. A part of that is REST framework's own way to any "
-        "authenticator (its row stands below); the rest is a look at the header, two look-ups, and "
-        "the object that stands for the user."
+        "It varies between 1.10 and 1.12 from run to run. REST framework's own call of an "
+        "authenticator is a part of that (see its row below). The rest is reading the header, two "
+        "cache look-ups, and creating the object that represents the user."
     ),
 )
 _COLD = Bar(
     limit=1.45,
     why=(
-        "Everything that a token could have wrong is looked for in about forty calls of Python, "
-        "none of which takes more than a few hundredths of the open view, beside the signature "
-        "(its row stands below) and the JSON parser, which are libraries'."
+        "About forty Python calls check everything that can be wrong with a token. None of them "
+        "takes more than a few hundredths of the time of the open view. Libraries check the "
+        "signature (see its row below) and parse the JSON."
     ),
 )
 _COLD_RSA = Bar(
     limit=1.45,
-    why="The check of the signature alone, OpenSSL's, takes most of what the bar leaves.",
+    why="OpenSSL's check of the signature alone takes most of the time that the bar allows.",
 )
 _GROUP = "Protected request ÷ the same view without authentication, in process"
 
 
 def _idle(raw: Any) -> Row:
     rounds = raw["samples"]["sqlite"]["signet"]["idle"]
-    cells = {"signet": figures.median([one["ratio"] for one in rounds])}
+    cells = {"signet": figures.median([sample["ratio"] for sample in rounds])}
     return Row(group=_GROUP, label="an authenticator that does nothing", cells=cells, unit="×")
 
 
 def _signature(raw: Any, label: str, suffix: str) -> Row:
     stack = f"signet{suffix}"
-    open_ = figures.median([one["open"] for one in raw["samples"]["sqlite"][stack]["cold"]])
+    open_ = figures.median([sample["open"] for sample in raw["samples"]["sqlite"][stack]["cold"]])
     cells = {"signet": raw["signature"][stack] / open_}
     return Row(group=_GROUP, label=label, cells=cells, unit="×")
 
 
 def ratios(raw: Any, vendor: str, suffix: str, kind: str = "warm") -> dict[str, float]:
-    """Return the ratio of each column; peers remember no tokens: for them warm is cold."""
-    found = {}
+    """Return, for each column, the ratio of the protected view's time to the open view's time.
+
+    Only drf-signet has cold rounds. For the other packages, which cache no tokens, the warm rounds
+    are used instead.
+    """
+    by_column = {}
     for stack, samples in raw["samples"][vendor].items():
         name, _, algorithm = stack.partition("-")
         if f"-{algorithm}" == suffix or algorithm == suffix:
             rounds = samples.get(kind) or samples["warm"]
-            found[name] = figures.median([one["ratio"] for one in rounds])
-    return found
+            by_column[name] = figures.median([sample["ratio"] for sample in rounds])
+    return by_column
 
 
 def _statements(raw: Any, requests: int) -> dict[str, float]:
     samples = raw["samples"]["postgres"]
     return {
-        name: requests * figures.median([one["statements"] for one in kinds["warm"]])
+        name: requests * figures.median([sample["statements"] for sample in kinds["warm"]])
         for name, kinds in samples.items()
         if name != "signet"
     }

@@ -1,7 +1,7 @@
-"""A protected request under gunicorn: one process, four threads, four clients, keep-alive.
+"""Requests to a protected view under gunicorn: one process, four threads, four clients, keep-alive.
 
-Rates over a second or so, all stacks in turn, several rounds; and, apart from that, one request
-every two seconds, where each one finds the feed's interval over.
+Each round measures the request rate of each package for one second. Afterwards, each package gets
+one request every two seconds, so that drf-signet polls for ended sessions on each request.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CLIENTS = 4
 
 
 def measure(lab: Lab) -> Any:
-    """Return rates, round by round, on both databases, and the figures of idle clients."""
+    """Return the rates of all rounds, and the latencies of requests that are two seconds apart."""
     result: dict[str, Any] = {"tool": wrk.tool(), "rates": {}}
     for vendor in ("postgres",) if lab.quick else ("sqlite", "postgres"):
         with ExitStack() as exit_:
@@ -40,7 +40,7 @@ def measure(lab: Lab) -> Any:
 
 
 def _serve(lab: Lab, exit_: ExitStack, vendor: str, stack: str) -> tuple[Server, dict[str, str]]:
-    """Start a server and log in; return it and the header that authenticates."""
+    """Start a server and log in; return the server and the Authorization header."""
     database = lab.databases.create(vendor, stack, "served")
     server = exit_.enter_context(lab.server(stack, database, threads=_CLIENTS))
     return server, _authorization(server, stack)
@@ -64,13 +64,13 @@ def _rounds(lab: Lab, served: dict[str, tuple[Server, dict[str, str]]]) -> Any:
     for _ in range(lab.pick(3, 1)):
         for stack, (server, headers) in served.items():
             for name in ("open", "protected"):
-                one = wrk.get(port=server.port, path=f"/{name}/", headers=headers, **pace)
-                rates[stack].setdefault(name, []).append(one)
+                sample = wrk.get(port=server.port, path=f"/{name}/", headers=headers, **pace)
+                rates[stack].setdefault(name, []).append(sample)
     return rates
 
 
 def _idle(served: dict[str, tuple[Server, dict[str, str]]], requests: int) -> Any:
-    """Send each server a request every two seconds; return milliseconds and statements."""
+    """Send each server a request every two seconds; return latencies and statement counts."""
     before = {name: server.get("/lab/statements/") for name, (server, _) in served.items()}
     milliseconds: dict[str, list[float]] = {name: [] for name in served}
     connections = {
@@ -80,12 +80,12 @@ def _idle(served: dict[str, tuple[Server, dict[str, str]]], requests: int) -> An
     for number in range(requests + 1):
         time.sleep(2)
         names = list(served)[number % len(served) :] + list(served)[: number % len(served)]
-        for name in names:  # each in turn is the first to wake the machine up
+        for name in names:  # after each pause, begin with a different server
             headers = served[name][1]
             started = time.perf_counter()
             connections[name].request("GET", "/protected/", headers=headers)
             connections[name].getresponse().read()
-            if number:  # the first one connects
+            if number:  # do not measure the first request, which opens the connection
                 milliseconds[name].append((time.perf_counter() - started) * 1000)
     after = {name: server.get("/lab/statements/") for name, (server, _) in served.items()}
     return {
@@ -98,7 +98,7 @@ def _idle(served: dict[str, tuple[Server, dict[str, str]]], requests: int) -> An
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of this scenario in the results table."""
     return [
         *(row for vendor in raw["rates"] for row in _rate_rows(raw, vendor)),
         _idle_row(raw, "one request every 2 s: statements per request", "statements", counted=True),
@@ -108,20 +108,22 @@ def rows(raw: Any) -> list[Row]:
 
 _NAMES = {"postgres": "PostgreSQL", "sqlite": "SQLite"}
 _IDLE = (
-    "After two seconds the feed's interval is over, so each request renews it: one statement, over "
-    "an index, where the peers read the user or the token; stateless tokens cannot be revoked."
+    "After two seconds the feed's interval has passed, so each request polls the feed: one "
+    "statement that uses an index. The peers read the user or the token. Stateless tokens cannot "
+    "be revoked."
 )
 
 
 def _rate_rows(raw: Any, vendor: str) -> list[Row]:
     rates = raw["rates"][vendor]
     protected = {
-        name: figures.median([one["rate"] for one in kinds["protected"]])
+        name: figures.median([sample["rate"] for sample in kinds["protected"]])
         for name, kinds in rates.items()
     }
     share = {
         name: figures.ratio(
-            [one["rate"] for one in kinds["protected"]], [one["rate"] for one in kinds["open"]]
+            [sample["rate"] for sample in kinds["protected"]],
+            [sample["rate"] for sample in kinds["open"]],
         )
         for name, kinds in rates.items()
     }
@@ -134,9 +136,9 @@ def _rate_rows(raw: Any, vendor: str) -> list[Row]:
     ]  # fmt: skip
 
 
-def _idle_row(raw: Any, label: str, what: str, *, counted: bool = False, unit: str = "") -> Row:
+def _idle_row(raw: Any, label: str, figure: str, *, counted: bool = False, unit: str = "") -> Row:
     cells = {
-        name: figures.median(one[what]) if isinstance(one[what], list) else one[what]
-        for name, one in raw["idle"].items()
+        name: figures.median(sample[figure]) if isinstance(sample[figure], list) else sample[figure]
+        for name, sample in raw["idle"].items()
     }
     return Row(group=TITLE, label=label, cells=cells, counted=counted, unit=unit, why=_IDLE)

@@ -1,6 +1,6 @@
-"""SQL statements of each operation, as `assertNumQueries` counts them, on PostgreSQL.
+"""The number of SQL statements of each operation on PostgreSQL, as `assertNumQueries` counts them.
 
-BEGIN, COMMIT and savepoints count: each is a round trip.
+BEGIN, COMMIT and savepoints count too, because each of them is a round trip.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STACKS = (
 
 
 def measure(lab: Lab) -> Any:
-    """Return the statements of every operation of every stack, on PostgreSQL."""
+    """Return the number of SQL statements of every operation of every stack, on PostgreSQL."""
     result = {}
     for stack in _STACKS:
         database = lab.databases.create("postgres", stack, "statements")
@@ -35,7 +35,7 @@ def measure(lab: Lab) -> Any:
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of this scenario in the results table."""
     plain = {"signet": "signet", "simplejwt": "simplejwt"}
     others = {"token": "token", "knox": "knox", "oauth": "oauth"}
     rotating = {"signet": "signet-rotating", "simplejwt": "simplejwt-rotating", "oauth": "oauth"}
@@ -49,11 +49,13 @@ def rows(raw: Any) -> list[Row]:
 
 
 _LOGIN = (
-    "drf-signet reads the user, writes the session and sends `user_logged_in`, on which Django "
-    "updates `last_login`; without a blacklist simplejwt stores nothing, and neither it nor DRF's "
-    "token view tells Django of the login."
+    "drf-signet reads the user, writes the session and sends `user_logged_in`, so that Django "
+    "updates `last_login`. Without a blacklist, simplejwt stores nothing. Neither simplejwt nor "
+    "DRF's token view sends the signal."
 )
-_LOGOUT = "A logout here checks that the session is the token's before it ends it."
+_LOGOUT = (
+    "A drf-signet logout checks that the token belongs to the session before it ends the session."
+)
 
 
 def _row(

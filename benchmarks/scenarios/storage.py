@@ -1,7 +1,7 @@
-"""What logins leave behind on PostgreSQL: rows and bytes, with indexes, after a VACUUM.
+"""The storage that logins need on PostgreSQL: rows, and bytes including indexes, after a VACUUM.
 
-Logins are of 1 000 users, by clients that say who they are (`user_agents.txt`). DRF's token table
-has one row per user however often they log in, so it has no place here.
+1 000 users log in with the user agents in `user_agents.txt`. DRF's token table is not compared,
+because it has one row per user regardless of the number of logins.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CLEARED = {"signet": "signet", "simplejwt": "simplejwt-rotating"}
 
 
 def measure(lab: Lab) -> Any:
-    """Return rows and bytes after many logins, after many refreshes, and the time of clearing."""
+    """Measure rows and bytes after logins and refreshes, and the time to delete expired rows."""
     return {
         "logins": lab.pick(100_000, 2000),
         "filled": {column: _filled(lab, stack) for column, stack in _FILLED.items()},
@@ -36,18 +36,18 @@ def _filled(lab: Lab, stack: str) -> Any:
     with lab.worker(stack, database) as worker:
         empty = worker.run("rows.size")
         row_bytes = worker.run("rows.fill", logins=lab.pick(100_000, 2000))
-        found = worker.run("rows.size")
+        size = worker.run("rows.size")
     lab.databases.drop(database)
-    return found | {"empty_bytes": empty["bytes"], "row_bytes": row_bytes}
+    return size | {"empty_bytes": empty["bytes"], "row_bytes": row_bytes}
 
 
 def _refreshed(lab: Lab, stack: str) -> Any:
     lab.say(f"storage: refreshes of one login, {stack}")
     database = lab.databases.create("postgres", stack, "refreshed")
     with lab.worker(stack, database) as worker:
-        found = worker.run("rows.one_login", refreshes=lab.pick(1000, 20))
+        result = worker.run("rows.one_login", refreshes=lab.pick(1000, 20))
     lab.databases.drop(database)
-    return found
+    return result
 
 
 def _cleared(lab: Lab, stack: str) -> Any:
@@ -55,13 +55,13 @@ def _cleared(lab: Lab, stack: str) -> Any:
     database = lab.databases.create("postgres", stack, "cleared")
     with lab.worker(stack, database) as worker:
         worker.run("growth.fill", rows=lab.pick(1_000_000, 5000), days=-1)
-        found = worker.run("rows.clear")
+        result = worker.run("rows.clear")
     lab.databases.drop(database)
-    return found
+    return result
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of this scenario in the results table."""
     logins, refreshes = _count(raw["logins"]), _count(raw["refreshes"])
     filled, refreshed, cleared = raw["filled"], raw["refreshed"], raw["cleared"]
     return [
@@ -77,21 +77,21 @@ def rows(raw: Any) -> list[Row]:
 
 
 _SIZE = (
-    "A session keeps what a list of devices shows (user agent, address, times); the peers keep "
-    "none of it."
+    "A session stores the data for the list of devices (user agent, address, times); the peers "
+    "store no such data."
 )
-_ONE = "Pages that PostgreSQL has not yet given back, and the empty table's indexes."
+_ONE = "The size includes pages that PostgreSQL has not freed yet, and the empty table's indexes."
 _CLEAR = (
-    "Rows are deleted in batches of 1 000, each a statement and a commit of its own, so that no "
-    "lock is held for long and memory stays flat; one DELETE of everything is quicker."
+    "drf-signet deletes rows in batches of 1 000, with a commit after each, so that it holds no "
+    "lock for long and needs little memory. A single DELETE of all rows is faster."
 )
 
 
 def _row(
-    label: str, found: Any, what: str, scale: float, bar: Bar | None, digits: int, why: str = ""
+    label: str, results: Any, figure: str, scale: float, bar: Bar | None, digits: int, why: str = ""
 ) -> Row:
-    cells = {column: one[what] * scale for column, one in found.items()}
-    counted = what == "rows"
+    cells = {column: result[figure] * scale for column, result in results.items()}
+    counted = figure == "rows"
     return Row(
         group=TITLE, label=label, cells=cells, digits=digits, counted=counted, bar=bar, why=why
     )

@@ -1,7 +1,7 @@
-"""The storm: 32 clients present the same refresh token at once, again and again.
+"""The storm: 32 clients send the same refresh token at the same time.
 
-Two hundred rounds (django-oauth-toolkit: fifty), four gunicorn processes. A browser with many tabs
-does this whenever the access token runs out.
+A browser with many tabs sends such requests when the access token expires. Two hundred rounds run
+with four gunicorn processes (django-oauth-toolkit: fifty rounds).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _STACKS = {"signet": "signet-rotating", "simplejwt": "simplejwt-rotating", "oaut
 
 
 def measure(lab: Lab) -> Any:
-    """Return, for each round, distinct successors, refusals, and whether the session goes on."""
+    """Return the results of `benchmarks.storm.storm` for each stack."""
     result = {}
     for column, stack in _STACKS.items():
         lab.say(f"storm: {stack}")
@@ -34,26 +34,27 @@ def measure(lab: Lab) -> Any:
 
 
 def rows(raw: Any) -> list[Row]:
-    """Return the rows of the table."""
+    """Return the rows of this scenario in the results table."""
     distinct = {
-        column: figures.median([one["distinct"] for one in found["rounds"]])
-        for column, found in raw.items()
+        column: figures.median([r["distinct"] for r in result["rounds"]])
+        for column, result in raw.items()
     }
-    most = {
-        column: max(one["distinct"] for one in found["rounds"]) for column, found in raw.items()
+    maximum = {
+        column: max(r["distinct"] for r in result["rounds"]) for column, result in raw.items()
     }
     refused = {
-        column: 100 * sum(one["refused"] for one in found["rounds"]) / found["requests"]
-        for column, found in raw.items()
+        column: 100 * sum(r["refused"] for r in result["rounds"]) / result["requests"]
+        for column, result in raw.items()
     }
     lost = {
-        column: sum(not one["goes_on"] for one in found["rounds"]) for column, found in raw.items()
+        column: sum(not r["can_refresh"] for r in result["rounds"])
+        for column, result in raw.items()
     }
     return [
         _row("distinct successors, median of the rounds", distinct, Bar(limit=1)),
-        _row("distinct successors, most", most, Bar(limit=1)),
+        _row("distinct successors, maximum", maximum, Bar(limit=1)),
         _row("answers other than 200", refused, Bar(limit=0), unit="%"),
-        _row("rounds after which nobody could go on", lost, Bar(limit=0)),
+        _row("rounds after which no client could refresh", lost, Bar(limit=0)),
     ]
 
 

@@ -1,1 +1,1 @@
-"""What runs inside Django, in a worker: functions of JSON values. See `benchmarks.worker`."""
+"""Functions that `benchmarks.worker` runs inside Django. They take and return JSON values."""

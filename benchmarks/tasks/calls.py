@@ -1,4 +1,4 @@
-"""Make calls without a server: `RequestFactory` → the view that the path resolves to → rendered."""
+"""Call views without a server: build a request, find its view, and render the response."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _factory = RequestFactory()
 
 
 def wire() -> Wire:
-    """Return how this stack is spoken to."""
+    """Return the `Wire` of the tested package, which builds its HTTP requests."""
     return STACK.wire
 
 
 def request(call: Call) -> Any:
-    """Return the request of a call."""
+    """Return the Django request for a `Call`."""
     headers = {name: value for name, value in call.headers.items() if name != "Content-Type"}
     return _factory.generic(
         call.method,
@@ -33,13 +33,13 @@ def request(call: Call) -> Any:
 
 
 def view(path: str) -> Callable[[Any], Any]:
-    """Return the view of a path."""
-    found: Callable[[Any], Any] = resolve(path).func
-    return found
+    """Return the view that a path resolves to."""
+    resolved: Callable[[Any], Any] = resolve(path).func
+    return resolved
 
 
 def has(path: str) -> bool:
-    """Return whether the stack serves a path."""
+    """Return whether a URL pattern matches the path."""
     try:
         resolve(path)
     except Resolver404:
@@ -47,21 +47,21 @@ def has(path: str) -> bool:
     return True
 
 
-def answer(one: Any) -> Any:
-    """Return a response, rendered."""
-    return one.render() if hasattr(one, "render") else one
+def render(response: Any) -> Any:
+    """Render a response if its class has a method `render`, and return the response."""
+    return response.render() if hasattr(response, "render") else response
 
 
 def make(call: Call) -> Any:
-    """Make a call and return the response."""
-    return answer(view(call.path)(request(call)))
+    """Pass the request of a `Call` to its view, and return the rendered response."""
+    return render(view(call.path)(request(call)))
 
 
 def logged_in(number: int, user_agent: str = "benchmark") -> Tokens:
-    """Log a user in, and return the tokens.
+    """Log in as the benchmark user with this number, and return the tokens.
 
     Raises:
-        RuntimeError: the login was refused.
+        RuntimeError: the login failed.
     """
     call = wire().login(username(number))
     agent = {"User-Agent": user_agent}
@@ -72,10 +72,10 @@ def logged_in(number: int, user_agent: str = "benchmark") -> Tokens:
 
 
 def json(response: Any, status: int) -> Any:
-    """Return a response's JSON value.
+    """Return the parsed JSON body of a response, which must have this status.
 
     Raises:
-        RuntimeError: it has another status.
+        RuntimeError: the response has another status.
     """
     if response.status_code != status:
         raise RuntimeError(f"{response.status_code} instead of {status}: {response.content!r}")

@@ -1,7 +1,8 @@
-"""Tables with millions of logins, and what a refresh takes beside them.
+"""Fill tables with millions of logins, and measure how long refreshes take.
 
-Rows are made by the server from `generate_series`; each one's id follows from its number, so that
-its refresh token can be made without reading, and so warming, the row.
+PostgreSQL generates the rows with `generate_series`. The id of a row is computed from its number,
+so a task can create the refresh token without reading the row. Reading the row would put it into
+PostgreSQL's cache.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from benchmarks.tasks import calls
 from benchmarks.tasks.rows import USER_AGENTS
 from benchmarks.wire import Tokens
 
-#: The instant of the first row's id, in milliseconds since 1970: some day in 2025.
+#: The id of a session begins with a timestamp (UUIDv7). This is the timestamp in the id of the
+#: first row, in milliseconds since 1970.
 _BASE = 1_750_000_000_000
 
 _SIGNET = """
@@ -47,14 +49,15 @@ _SIMPLEJWT = """
         now() - interval '1 hour', now() + %(lives)s
     FROM generate_series(0, %(rows)s - 1) AS n
 """
-#: Number of a session → the generation that is in force, where it was refreshed here.
+#: Number of a session → its current generation, for sessions that this process has refreshed.
 _generations: dict[int, int] = {}
 
 
 def fill(rows: int, *, days: float = 1) -> int:
-    """Write logins that end in so many days; return the bytes of the tables then.
+    """Insert logins that expire in `days` days; return the size of the tables in bytes.
 
-    Indexes but the primary key are made anew afterwards: faster, and as dense as can be.
+    Drop all non-unique indexes before the INSERT, and create them again afterwards. This is faster,
+    and the new indexes have no bloat.
     """
     users = list(get_user_model()._default_manager.order_by("pk"))
     values: dict[str, Any] = {
@@ -62,9 +65,12 @@ def fill(rows: int, *, days: float = 1) -> int:
         "users": [user.pk for user in users],
     }  # fmt: skip
     if STACK.family == "signet":
-        clean: Any = import_string("drf_signet.clients.clean_user_agent")
-        values |= {"agents": [clean(one) for one in USER_AGENTS], "kinds": len(USER_AGENTS)}
-        stamp: Any = import_string("drf_signet.sessions.password_stamp")
+        clean: Any = import_string("drf_signet.transports.clients.clean_user_agent")
+        values |= {
+            "agents": [clean(user_agent) for user_agent in USER_AGENTS],
+            "kinds": len(USER_AGENTS),
+        }
+        stamp: Any = import_string("drf_signet.sessions.stamps.password_stamp")
         sql, values["stamps"] = _SIGNET, [stamp(user) for user in users]
     else:
         sql, values["token"] = _SIMPLEJWT, _simplejwt_refresh(0, users)
@@ -81,11 +87,12 @@ def fill(rows: int, *, days: float = 1) -> int:
 
 
 def refreshes(rows: int, count: int, *, among: int | None = None) -> list[float]:
-    """Refresh sessions chosen at random; return the milliseconds of each.
+    """Refresh random sessions, and return how many milliseconds each refresh took.
 
     Args:
-        rows: how many there are.
-        among: only the first so many.
+        rows: the number of sessions in the table.
+        count: the number of refreshes.
+        among: choose only from the first `among` sessions.
     """
     users = list(get_user_model()._default_manager.order_by("pk"))
     chosen = random.choices(range(among or rows), k=count)  # noqa: S311 - no secret
@@ -93,8 +100,9 @@ def refreshes(rows: int, count: int, *, among: int | None = None) -> list[float]
 
 
 def updates() -> dict[str, int]:
-    """Return how many UPDATEs of sessions there were, and how many of them in place (HOT)."""
-    time.sleep(1.5)  # a backend reports its counts at most once a second
+    """Count the row updates in the table, and the HOT (heap-only tuple) updates among them."""
+    # PostgreSQL updates these counts at most once a second per connection.
+    time.sleep(1.5)
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.execute(
@@ -110,19 +118,20 @@ def _refresh(number: int, users: list[Any]) -> float:
     call = calls.wire().refresh(Tokens(access="", refresh=mint(number, users)))
     request, view = calls.request(call), calls.view(call.path)
     started = time.perf_counter()
-    response = calls.answer(view(request))
+    response = calls.render(view(request))
     milliseconds = (time.perf_counter() - started) * 1000
     if response.status_code == 401 and STACK.family != "signet":
-        return milliseconds  # chosen twice, and blacklisted at the first time
+        return milliseconds  # the session was chosen before, so its token is blacklisted
     calls.json(response, 200)
     return milliseconds
 
 
 def _signet_refresh(number: int, users: list[Any]) -> str:
-    from drf_signet import runtime, sessions, tokens
+    from drf_signet import runtime, tokens
+    from drf_signet.sessions import store
 
     now = runtime.now()
-    draft = sessions.draft(
+    draft = store.draft(
         id=_session_id(number),
         user=users[number % len(users)],
         now=now,
@@ -146,13 +155,13 @@ def _simplejwt_refresh(number: int, users: list[Any]) -> str:
 
 
 def _drop_indexes(cursor: Any, table: str) -> list[str]:
-    """Drop a table's indexes that enforce nothing; return how to make them again."""
+    """Drop a table's non-unique indexes. Return the statements that create them again."""
     cursor.execute(
         "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s"
         " AND NOT indexdef LIKE 'CREATE UNIQUE%%'",
         [table],
     )
-    found = cursor.fetchall()
-    for name, _ in found:
+    indexes = cursor.fetchall()
+    for name, _ in indexes:
         cursor.execute(f'DROP INDEX "{name}"')
-    return [definition for _, definition in found]
+    return [definition for _, definition in indexes]

@@ -1,4 +1,4 @@
-"""Forged and malformed inputs, and what they cost: answers of 500 and above, and statements."""
+"""Send forged and malformed inputs, and find inputs that cause status 500 or SQL statements."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from benchmarks.tasks import calls
 from benchmarks.wire import Call
 
 _DEEP = b"[" * 100_000
-#: Values that no claim of ours has.
+#: Values that are invalid for most claims.
 _VALUES: tuple[Any, ...] = (
     None, True, -1, 1.5, 2**70, 10**400, "", "abc", "\x00", "\ud800", "x" * 300, [], [1], {},
     {"a": 1}, float("nan"), float("inf"),
 )  # fmt: skip
-#: Claim → which of these it cannot be: a text is a good `jti`, and any integer may be a user's key.
+#: Claim → a function that returns whether a value of _VALUES is invalid for this claim. For a
+#: claim that is not listed, all values are invalid.
 _IMPOSSIBLE: dict[str, Callable[[Any], bool]] = {
     "jti": lambda value: not isinstance(value, str) or len(value) in (0, 300),
     "user_id": lambda value: value != -1,
 }
-#: Bodies of a refresh that are no refresh, with their content types.
+#: Invalid bodies for the refresh endpoint, with their content types.
 _BODIES: tuple[tuple[bytes, str], ...] = (
     *((body, "application/json") for body in (
         b"", b"[", b"{", b"null", b"[]", b"1", b'"x"', b"\xff\xfe", b"\xef\xbb\xbf{}", _DEEP,
@@ -47,12 +48,12 @@ _BODIES: tuple[tuple[bytes, str], ...] = (
 
 
 def run() -> dict[str, Any]:
-    """Send everything; return how much it was, and which inputs were answered by 500 or cost SQL.
+    """Send all inputs, and count them. Return those that got a 5xx response or triggered a query.
 
-    The tokens are of nobody: a login comes first, so that whatever is warm is warm.
+    Log in first, so that caches are filled. None of the sent tokens belongs to an existing user.
     """
     calls.logged_in(0)
-    failed, asked, sent = [], [], 0
+    failed, queried, sent = [], [], 0
     for name, call in _inputs():
         before = statements.executed()
         status = _status(call)
@@ -60,14 +61,14 @@ def run() -> dict[str, Any]:
         if status >= 500:
             failed.append(name)
         if statements.executed() > before:
-            asked.append(name)
-    return {"sent": sent, "failed": failed, "asked": asked}
+            queried.append(name)
+    return {"sent": sent, "failed": failed, "queried": queried}
 
 
 def _status(call: Call) -> int:
     try:
         return int(calls.make(call).status_code)
-    except Exception:  # what no view caught is Django's 500
+    except Exception:  # Django would turn an uncaught exception into status 500
         return 500
 
 
@@ -85,7 +86,7 @@ def _inputs() -> Iterator[tuple[str, Call]]:
 
 def _call(kind: str, token: str) -> Call:
     if kind == "access":
-        # WSGI's texts: bytes, read as Latin-1.
+        # WSGI servers decode the bytes of a header with Latin-1.
         header = f"Bearer {token}".encode("utf-8", "surrogatepass").decode("latin-1")
         return Call(path="/protected/", headers={"Authorization": header})
     body = json.dumps({"refresh": token}).encode()
@@ -94,35 +95,37 @@ def _call(kind: str, token: str) -> Call:
 
 
 def _tokens(kind: str) -> Iterator[tuple[str, str]]:
-    good = _claims(kind)
+    valid = _claims(kind)
     header = {"alg": "HS256", "typ": "JWT"}
-    whole = _sign(header, _dump(good), key=b"somebody else's key, long enough for the algorithm")
-    yield from ((f"text {text[:12]!r}", text) for text in _texts(whole))
-    yield "another key", whole
+    forged_token = _sign(
+        header, _dump(valid), key=b"somebody else's key, long enough for the algorithm"
+    )
+    yield from ((f"string {text[:12]!r}", text) for text in _malformed_tokens(forged_token))
+    yield "another key", forged_token
     algorithms: tuple[Any, ...] = ("none", "None", "nOnE", "HS512", "RS256", "", None, 1, [], {})
     for algorithm in algorithms:
-        yield f"alg {algorithm!r}", _sign(header | {"alg": algorithm}, _dump(good))
+        yield f"alg {algorithm!r}", _sign(header | {"alg": algorithm}, _dump(valid))
     for name, value in (("kid", "../../etc/passwd"), ("kid", 1), ("jwk", {}), ("crit", ["exp"])):
-        yield f"header {name}={value!r}", _sign(header | {name: value}, _dump(good), key=b"x" * 64)
+        yield f"header {name}={value!r}", _sign(header | {name: value}, _dump(valid), key=b"x" * 64)
     for payload in (b"", b"null", b"[]", b"1", b"\xff", b"{", _DEEP[:5000], b'{"a":' * 2000):
         yield f"payload {payload[:12]!r}", _sign(header, payload)
     for claim in ("exp", "user_id", "jti", "token_type", "iat"):
-        yield f"no {claim}", _sign(header, _dump({k: v for k, v in good.items() if k != claim}))
+        yield f"no {claim}", _sign(header, _dump({k: v for k, v in valid.items() if k != claim}))
         for value in filter(_IMPOSSIBLE.get(claim, lambda value: True), _VALUES):
-            yield f"{claim}={str(value)[:20]!r}", _sign(header, _dump(good | {claim: value}))
+            yield f"{claim}={str(value)[:20]!r}", _sign(header, _dump(valid | {claim: value}))
 
 
-def _texts(whole: str) -> list[str]:
-    header, payload, signature = whole.split(".")
+def _malformed_tokens(token: str) -> list[str]:
+    header, payload, signature = token.split(".")
     return [
         "a", "a.b", "a.b.c", "..", "...", f"{header}..{signature}", f"{header}.{payload}.",
-        f".{payload}.{signature}", f"{whole}.x", f"{whole}=", whole[:-1], whole.replace(".", " "),
+        f".{payload}.{signature}", f"{token}.x", f"{token}=", token[:-1], token.replace(".", " "),
         "é.é.é", "\ud800", "a" * 100_000, f"{header}.{'A' * 9000}.{signature}", "\x00",
     ]  # fmt: skip
 
 
 def _claims(kind: str) -> dict[str, Any]:
-    """Return claims that would be good, were there such a session."""
+    """Return claims that would be valid if the session and the user existed."""
     now = int(time.time())
     claims = {"token_type": kind, "exp": now + 60, "iat": now, "jti": "0" * 32, "user_id": "999999"}
     if STACK.family == "signet":
@@ -133,7 +136,7 @@ def _claims(kind: str) -> dict[str, Any]:
 
 
 def _sign(header: Any, payload: bytes, key: bytes | None = None) -> str:
-    """Return a token; by default with the project's own key: malformed, not forged."""
+    """Return a signed token. With the default key, the project accepts the signature."""
     signed = f"{_b64(_dump(header))}.{_b64(payload)}"
     secret = settings.SECRET_KEY.encode() if key is None else key
     signature = hmac.new(secret, signed.encode(), hashlib.sha256).digest()

@@ -1,4 +1,4 @@
-"""Access tokens by the hundred, each as a login would have made it."""
+"""Issue many access tokens, as if each token came from a separate login."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.wire import username
 
 
 def access(count: int) -> list[str]:
-    """Return tokens that were never used; signed ones without a login, others by logging in."""
+    """Return new access tokens. Sign JWTs directly, and get opaque tokens from logins."""
     minters = {"signet": _signet, "simplejwt": _simplejwt}
     minter = minters.get(STACK.family)
     if minter is None:
@@ -25,11 +25,12 @@ def access(count: int) -> list[str]:
 
 
 def _signet(user: Any) -> str:
-    from drf_signet import runtime, sessions, tokens
+    from drf_signet import runtime, tokens
+    from drf_signet.sessions import store
 
     now = runtime.now()
     lifetime = runtime.current().settings.login_lifetime("token")
-    session = sessions.draft(id=sessions.new_id(now), user=user, now=now, lifetime=lifetime)
+    session = store.draft(id=store.new_id(now), user=user, now=now, lifetime=lifetime)
     return tokens.mint_pair(session, 0, now=now, refresh=False).access
 
 

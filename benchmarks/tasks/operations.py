@@ -1,4 +1,4 @@
-"""Statements of each operation, as Django's `assertNumQueries` counts them."""
+"""Count the SQL statements of each operation, as Django's `assertNumQueries` does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.wire import Call, Tokens
 
 
 def count() -> dict[str, dict[str, Any]]:
-    """Return the statements of each operation that the stack has; warmed up before."""
+    """Count the SQL statements of each operation of the package, after a warm-up round."""
     _round()
     return _round()
 
@@ -48,5 +48,5 @@ def _counted(operation: Callable[[], Any]) -> tuple[dict[str, Any], Any]:
     return {"statements": len(sql), "without_transactions": len(own), "words": sql}, result
 
 
-#: Statements that only open and close transactions; each is a round trip like any other.
+#: Statements that open or close transactions and savepoints. Each of them is a round trip too.
 _TRANSACTIONS = {"BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK"}

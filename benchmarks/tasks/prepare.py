@@ -1,4 +1,4 @@
-"""Tables and users of a new database."""
+"""Create the tables and users of a new database."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from django.utils.module_loading import import_string
 from benchmarks.project.settings import STACK
 from benchmarks.wire import CLIENT_ID, PASSWORD, username
 
-#: Users of every database.
+#: The number of users in every database.
 USERS = 1000
 
 
 def database() -> None:
-    """Make the tables of the stack, the users, and an application where one is needed."""
+    """Create the tables and the users. For django-oauth-toolkit, also create an application."""
     call_command("migrate", verbosity=0)
     model = get_user_model()
     password = make_password(PASSWORD)

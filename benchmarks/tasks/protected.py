@@ -1,4 +1,4 @@
-"""Time the protected view and the open one in turn, in this process."""
+"""Measure how long the protected view and the open view take, without a server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.project import statements
 from benchmarks.tasks import calls, mint
 from benchmarks.wire import Call
 
-#: Requests that are timed together.
+#: The number of requests that are timed together.
 BATCH = 25
 
 
 def prepare(users: int = 20) -> None:
-    """Log some users in, so that there is something to authenticate by; warm everything up."""
+    """Log in some users, call the protected view as each of them, and warm up both views."""
     tokens = [calls.logged_in(number).access for number in range(users)]
     for token in tokens:
         calls.json(calls.make(calls.wire().protected(token)), 200)
@@ -26,14 +26,18 @@ def prepare(users: int = 20) -> None:
 
 
 def round_(batches: int, *, cold: bool = False, path: str = "/protected/") -> dict[str, float]:
-    """Time batches of requests to the open and the protected view in turn; return µs per request.
+    """Measure batches of requests to the open view and to the protected view in turn.
 
-    The requests are made before the clock starts: what is timed is view and rendering. The first
-    pair of batches only wakes the process up.
+    The requests are built before the clock starts, so the clock measures only the view and the
+    rendering. The first batch of each view is a warm-up and does not count.
 
     Args:
-        cold: each request with a token that this process has never seen.
-        path: of the protected view.
+        batches: the number of batches for each view.
+        cold: whether to send each request with a new token.
+        path: the path of the protected view.
+
+    Returns:
+        The µs per request for each view, their ratio, and the SQL statements per pair of requests.
     """
     count = (batches + 1) * BATCH
     tokens = mint.access(count) if cold else [calls.logged_in(0).access] * count
@@ -55,11 +59,12 @@ def round_(batches: int, *, cold: bool = False, path: str = "/protected/") -> di
 
 
 def signature(repeats: int) -> float:
-    """Time the check of a token's signature by the library that does it; return µs."""
+    """Return how many µs joserfc needs to check a signature."""
     from joserfc.jwk import JWKRegistry
     from joserfc.jws import JWSRegistry
 
-    from drf_signet import keys, runtime, strictjson
+    from drf_signet import runtime
+    from drf_signet.jose import keys, strictjson
 
     current = runtime.current()
     key = runtime.key_ring(current.settings).keys[-1]
@@ -68,21 +73,26 @@ def signature(repeats: int) -> float:
         keys.as_bytes(cast(str, key.material)), keys.ALGORITHMS[key.algorithm]
     )
     signed, _, segment = mint.access(1)[0].rpartition(".")
-    message, checked = signed.encode(), strictjson.b64url_decode(segment)
+    message, signature_bytes = signed.encode(), strictjson.b64url_decode(segment)
     started = time.perf_counter()
-    results = {algorithm.verify(message, checked, loaded) for _ in range(repeats)}
+    results = {algorithm.verify(message, signature_bytes, loaded) for _ in range(repeats)}
     elapsed = time.perf_counter() - started
     if results != {True}:
-        raise RuntimeError("the signature is not good")
+        raise RuntimeError("the signature is not valid")
     return elapsed / repeats * 1e6
 
 
 def within_interval(requests: int, seconds: float) -> dict[str, float]:
-    """Count statements: of requests within one interval of the feed, and of some seconds' worth."""
+    """Count the SQL statements of requests to the protected view.
+
+    "within" is the number of statements that `requests` requests run between two polls for ended
+    sessions. "per_second" is the number of statements per second while requests are sent
+    continuously.
+    """
     request = calls.request(calls.wire().protected(calls.logged_in(0).access))
     view = calls.view("/protected/")
     view(request)
-    time.sleep(1.05)  # the default interval is over: the next request renews the feed
+    time.sleep(1.05)  # longer than the poll interval (1 s), so that the next request polls
     view(request)
     before = statements.executed()
     for _ in range(requests):
@@ -97,7 +107,7 @@ def within_interval(requests: int, seconds: float) -> dict[str, float]:
 
 
 def _time(view: Callable[[Any], Any], requests: list[Any]) -> float:
-    """Return µs per request."""
+    """Call the view with each request, and return the µs per request."""
     started = time.perf_counter()
     responses = [view(request).render() for request in requests]
     elapsed = time.perf_counter() - started

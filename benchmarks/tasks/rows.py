@@ -1,4 +1,4 @@
-"""Fill tables with logins: rows as the endpoints write them, in bulk."""
+"""Fill tables with many logins, and measure how much storage the logins take."""
 
 from __future__ import annotations
 
@@ -22,28 +22,33 @@ from benchmarks.tasks import calls
 from benchmarks.tasks.prepare import USERS
 from benchmarks.wire import Call, Tokens
 
-#: What the clients say they are: strings seen in the wild, browsers and programs.
+#: Real user agents of browsers and programs.
 USER_AGENTS = (Path(__file__).parents[1] / "user_agents.txt").read_text().splitlines()
 _BATCH = 2000
 
 
 def fill(logins: int) -> dict[str, Any]:
-    """Log in: some times through the endpoint, the others by writing the same rows in bulk.
+    """Log in up to 500 times through the endpoint, then write the remaining rows in bulk.
 
     Returns:
-        The bytes of an average row of either kind: they have to be the same.
+        The average size of a row in bytes, before and after the rows are written in bulk. The
+        averages are almost equal if the rows that are written in bulk have the same content as the
+        rows that the endpoint writes.
     """
-    honest = min(500, logins // 2)
-    for number in range(honest):
+    by_login = min(500, logins // 2)
+    for number in range(by_login):
         calls.logged_in(number % USERS, _agent(number))
     by_endpoint = _row_bytes()
     users = list(get_user_model()._default_manager.order_by("pk"))
-    _WRITERS[STACK.family](users, logins - honest)
+    _WRITERS[STACK.family](users, logins - by_login)
     return {"by_endpoint": by_endpoint, "in_bulk": _row_bytes()}
 
 
 def size() -> dict[str, int]:
-    """Return rows and bytes of the stack's tables, with indexes and TOAST, after a VACUUM."""
+    """Return the number of rows in the package's tables, and the size of the tables in bytes.
+
+    VACUUM the tables first. The size includes indexes and TOAST tables.
+    """
     rows = total = 0
     with connection.cursor() as cursor:
         for table in STACK.tables:
@@ -70,8 +75,10 @@ def _write(model: Any, rows: Iterator[Any]) -> None:
 
 
 def _signet(users: list[Any], count: int) -> None:
-    from drf_signet import clients, runtime, sessions
+    from drf_signet import runtime
     from drf_signet.models import Session
+    from drf_signet.sessions import store
+    from drf_signet.transports import clients
 
     lifetime = runtime.current().settings.login_lifetime("token")
     described = [
@@ -83,8 +90,8 @@ def _signet(users: list[Any], count: int) -> None:
         for number, user in enumerate(islice(cycle(users), count)):
             now = runtime.now()
             client = described[number % len(described)]
-            yield sessions.draft(
-                id=sessions.new_id(now), user=user, now=now, lifetime=lifetime, client=client
+            yield store.draft(
+                id=store.new_id(now), user=user, now=now, lifetime=lifetime, client=client
             )
 
     _write(Session, rows())
@@ -136,18 +143,19 @@ def _oauth(users: list[Any], count: int) -> None:
     expires = datetime.now(UTC) + timedelta(hours=10)
     chosen = islice(cycle(users), count)
     while batch := list(islice(chosen, _BATCH)):
-        pairs = [
+        access_tokens = [
             access(user=user, application=client, token=generate(), expires=expires,
                    scope="read write")
             for user in batch
         ]  # fmt: skip
-        access.objects.bulk_create(pairs)
+        access.objects.bulk_create(access_tokens)
         refresh.objects.bulk_create(
-            refresh(user=one.user, application=client, token=generate(), access_token=one,
+            refresh(user=row.user, application=client, token=generate(), access_token=row,
                     token_family=uuid.uuid4())
-            for one in pairs
+            for row in access_tokens
         )  # fmt: skip
-        # Else the plan of the foreign key's check stays the one made for an empty table.
+        # Reconnect, because the connection has a cached plan for the foreign key checks, and
+        # PostgreSQL made this plan when the table was empty.
         connection.close()
 
 
@@ -160,7 +168,10 @@ _WRITERS: dict[str, Callable[[list[Any], int], None]] = {
 
 
 def one_login(refreshes: int) -> dict[str, int]:
-    """Log in once into empty tables, refresh many times; return rows and bytes."""
+    """Log in once and refresh many times; return the number of rows and the size of the tables.
+
+    The tables must be empty before the login.
+    """
     tokens: Tokens = calls.logged_in(0, USER_AGENTS[0])
     for _ in range(refreshes):
         call = calls.wire().refresh(tokens)
@@ -169,7 +180,7 @@ def one_login(refreshes: int) -> dict[str, int]:
 
 
 def clear() -> dict[str, float]:
-    """Run the package's own clearing command; return its seconds and the process's peak memory."""
+    """Run the package's command that deletes expired rows. Return its duration and peak memory."""
     commands = {"signet": "signet_clear_expired", "simplejwt": "flushexpiredtokens"}
     started = time.perf_counter()
     call_command(commands[STACK.family])

@@ -1,4 +1,4 @@
-"""The ASGI application that EXAMPLE_SERVER=uvicorn serves."""
+"""The ASGI application, which the example uses if EXAMPLE_SERVER is `uvicorn`."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What the example's environment variables mean; README.md lists them."""
+"""Read the environment variables of the example, which example/README.md describes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _DURATIONS = ("_LIFETIME", "_PERIOD", "_INTERVAL", "_STALENESS")
 
 
 def flag(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
-    """Read a switch: `0`, `false`, `no`, `off` and the empty text are off."""
+    """Return an environment variable as a bool: "", "0", "false", "no" and "off" are False."""
     value = environ.get(name)
     return default if value is None else value.lower() not in {"", "0", "false", "no", "off"}
 
 
 def host_and_port(environ: Mapping[str, str]) -> tuple[str, int]:
-    """Read EXAMPLE_ADDRESS: `host:port`, `[IPv6]:port` or only a port."""
+    """Return the host and port in EXAMPLE_ADDRESS: `host:port`, `[IPv6]:port`, or only a port."""
     address = environ.get("EXAMPLE_ADDRESS") or "127.0.0.1:8000"
     host, _, port = address.rpartition(":")
     if not port.isdecimal() or not 0 < int(port) < 65536:
@@ -30,7 +30,10 @@ def host_and_port(environ: Mapping[str, str]) -> tuple[str, int]:
 
 
 def secret_key(environ: Mapping[str, str], path: Path) -> str:
-    """Take DJANGO_SECRET_KEY, or the key in `path`, which is made at the first call."""
+    """Return DJANGO_SECRET_KEY if it is set, otherwise the key in the file `path`.
+
+    If the file does not exist, create it with a random key.
+    """
     if key := environ.get("DJANGO_SECRET_KEY"):
         return key
     if not path.exists():
@@ -40,27 +43,28 @@ def secret_key(environ: Mapping[str, str], path: Path) -> str:
 
 
 def database(environ: Mapping[str, str], sqlite_file: Path) -> dict[str, Any]:
-    """Build Django's `DATABASES["default"]` for EXAMPLE_DATABASE."""
+    """Return the value of `DATABASES["default"]` for the database in EXAMPLE_DATABASE."""
     kind = environ.get("EXAMPLE_DATABASE") or "sqlite"
     if kind == "sqlite":
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": environ.get("EXAMPLE_SQLITE_FILE") or sqlite_file,
-            # Writers wait for each other, and never keep readers waiting.
+            # With IMMEDIATE, writers wait for each other instead of failing. With WAL, readers do
+            # not wait for writers.
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "init_command": "PRAGMA journal_mode=WAL",
             },
         }
     if kind == "postgres":
-        # PGHOST, PGPORT, PGUSER and PGPASSWORD are read by libpq itself.
+        # libpq reads PGHOST, PGPORT, PGUSER and PGPASSWORD from the environment.
         name = environ.get("PGDATABASE") or "drf_signet_example"
         return {"ENGINE": "django.db.backends.postgresql", "NAME": name}
     raise ImproperlyConfigured(f"EXAMPLE_DATABASE is {kind!r}; it must be sqlite or postgres.")
 
 
 def signet_overrides(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Read EXAMPLE_SIGNET: JSON in which durations are seconds."""
+    """Return the settings in EXAMPLE_SIGNET, a JSON object with durations in seconds."""
     text = environ.get("EXAMPLE_SIGNET") or "{}"
     try:
         overrides = dict(json.loads(text).items())

@@ -1,8 +1,9 @@
-"""Settings of the example: a plain Django project with drf-signet in three places, marked ←."""
+"""The settings of the example. Comments with an arrow mark the three lines for drf-signet."""
 
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from config import environment
 
@@ -21,7 +22,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
-    "drf_signet",  # ←
+    "drf_spectacular",
+    "drf_spectacular_sidecar",  # the files of Swagger UI, so that no other server sends scripts
+    "drf_signet",  # ← the app
     "hello",
     "playground",
 ]
@@ -35,21 +38,36 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "playground.weather.bad_weather",  # of the demo page; DEBUG alone
+    "playground.weather.bad_weather",  # simulates failures for the demo page if DEBUG is on
 ]
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["drf_signet.authentication.JWTAuthentication"],  # ←
+REST_FRAMEWORK: dict[str, Any] = {
+    # ← authentication with access tokens
+    "DEFAULT_AUTHENTICATION_CLASSES": ["drf_signet.authentication.JWTAuthentication"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
+if DEBUG:  # "Log in" on the pages of REST framework's web interface
+    REST_FRAMEWORK["DEFAULT_AUTHENTICATION_CLASSES"].append(
+        "rest_framework.authentication.SessionAuthentication"
+    )
 
-SIGNET = {  # ← access tokens live five minutes, refresh tokens a day
-    "COOKIE": {"SECURE": not DEBUG},  # plain http on a desk, and https elsewhere
-    # The default, 30 seconds, is better. On the demo page somebody waits for it to be over.
+SIGNET = {  # ← settings that differ from the defaults
+    "COOKIE": {"SECURE": not DEBUG},  # development uses plain HTTP
+    # In your project, keep the default grace period of 30 seconds. The example uses a shorter grace
+    # period because visitors of the demo page wait until it ends.
     "ROTATION_GRACE_PERIOD": timedelta(seconds=10),
     **environment.signet_overrides(os.environ),
 }
 
-# Front ends served from another port of this computer may call the API.
+SPECTACULAR_SETTINGS = {
+    "TITLE": "The example of drf-signet",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# Allow front ends on all ports of localhost to call the API.
 CORS_ALLOWED_ORIGIN_REGEXES = [r"^http://(localhost|127\.0\.0\.1)(:[0-9]+)?$"]
 
 DATABASES = {"default": environment.database(os.environ, BASE_DIR / "db.sqlite3")}

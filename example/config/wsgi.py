@@ -1,4 +1,4 @@
-"""The WSGI application that EXAMPLE_SERVER=gunicorn serves."""
+"""The WSGI application, which the example uses if EXAMPLE_SERVER is `gunicorn`."""
 
 import os
 

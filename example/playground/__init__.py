@@ -1,4 +1,4 @@
-"""The demo page: a front end of drf-signet's client, and what it plays with on the server.
+"""The demo page, which uses drf-signet's JavaScript client, and the endpoints for this page.
 
-All of it is for development: 404 unless DEBUG.
+The demo is only for development: all URLs of this app return 404 unless DEBUG is on.
 """

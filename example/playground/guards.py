@@ -1,4 +1,4 @@
-"""What keeps the page to itself: off unless DEBUG, and nothing runs in it but its own files."""
+"""Decorators for the demo's views: require DEBUG, and set a Content-Security-Policy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.http.response import HttpResponseBase
 
 View = Callable[..., HttpResponseBase]
 
-#: By header, on the one page that can live with it: the pages of DRF and the admin have scripts in
-#: their HTML.
+#: The Content-Security-Policy of the demo page. Other pages do not get this policy, because pages
+#: of REST framework and of the admin contain inline scripts.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -22,9 +22,9 @@ POLICY = (
 
 
 def debug_only(view: View) -> View:
-    """Let a view answer 404 unless DEBUG."""
+    """Wrap a view so that it returns 404 unless DEBUG is on."""
 
-    @wraps(view)  # with what Django has noted on it, such as `csrf_exempt`
+    @wraps(view)  # copies attributes of the view, such as `csrf_exempt`
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.DEBUG:
             raise Http404
@@ -34,7 +34,10 @@ def debug_only(view: View) -> View:
 
 
 def strict_csp(view: View) -> View:
-    """Add the Content-Security-Policy. Django brings a middleware for it from 6.0 on only."""
+    """Wrap a view so that its response has the header Content-Security-Policy.
+
+    Django versions before 6.0 have no middleware for this header.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

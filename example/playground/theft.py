@@ -1,7 +1,7 @@
-"""A thief who has copied the refresh cookie, and what becomes of victim and thief.
+"""Simulate a thief who has copied the visitor's refresh cookie.
 
-The thief sits in the server, with a client and a cookie jar of its own, so that no script of the
-page ever sees what was stolen. What it has is kept in Django's session of the visitor.
+The server sends the thief's requests with a separate HTTP client, which has its own cookies. The
+visitor's Django session stores the stolen tokens, so scripts on the page cannot read the tokens.
 """
 
 from __future__ import annotations
@@ -21,91 +21,108 @@ from drf_signet.testing import browser_client
 from drf_signet.transports import cookie
 from drf_signet.views_browser import CookieView
 
-LOOT = "loot"
+#: The key for the stolen tokens in the visitor's Django session.
+STOLEN_TOKENS = "stolen_tokens"
 
 
-def replay(loot: dict[str, Any], host: str) -> dict[str, Any]:
-    """Refresh with what was stolen, as any client would; return what the thief has now."""
-    thief = browser_client()  # its own cookies, and nothing of the victim's
+def replay(stolen_tokens: dict[str, Any], host: str) -> dict[str, Any]:
+    """Send a refresh request with the stolen token, and return the thief's tokens."""
+    thief = browser_client()  # a client without the victim's cookies
     name = runtime.current().settings.COOKIE.refresh_name
-    thief.cookies[name] = loot["refresh"]
+    thief.cookies[name] = stolen_tokens["refresh"]
     answer = thief.post("/auth/refresh/", HTTP_HOST=host)
-    told = {"status": answer.status_code, "reason": answer.json().get("reason")}
+    last_refresh = {"status": answer.status_code, "reason": answer.json().get("reason")}
     if answer.status_code != 200:
-        return {**loot, "told": told}
-    access = answer.json()["access"]
-    return {**loot, "refresh": thief.cookies[name].value, "access": access, "told": told}
+        return {**stolen_tokens, "last_refresh": last_refresh}
+    access_token = answer.json()["access"]
+    return {
+        **stolen_tokens,
+        "refresh": thief.cookies[name].value,
+        "access": access_token,
+        "last_refresh": last_refresh,
+    }
 
 
-def call(loot: dict[str, Any], host: str) -> int | None:
-    """Return the status of a call with the thief's access token; None if it never got one."""
-    if "access" not in loot:
+def call(stolen_tokens: dict[str, Any], host: str) -> int | None:
+    """Call the API with the thief's access token. Return the status, or None without a token."""
+    if "access" not in stolen_tokens:
         return None
-    bearer = f"Bearer {loot['access']}"
-    return browser_client().get("/hello/", HTTP_HOST=host, HTTP_AUTHORIZATION=bearer).status_code
+    bearer_token = f"Bearer {stolen_tokens['access']}"
+    return (
+        browser_client().get("/hello/", HTTP_HOST=host, HTTP_AUTHORIZATION=bearer_token).status_code
+    )
 
 
 class TheftView(CookieView):
-    """GET tells how things stand; POST steals the refresh cookie that the request carries."""
+    """Copy the visitor's refresh token (POST), or return the state of the theft (GET)."""
+
+    schema = None  # not part of the API
 
     def get(self, request: Request) -> Response:
         return Response(report(request._request))
 
     def post(self, request: Request) -> Response:
-        raw = cookie.read(request._request)
-        if raw is None:
+        raw_token = cookie.read(request._request)
+        if raw_token is None:
             raise NotFound
-        request._request.session[LOOT] = {"refresh": raw, "sid": claim(raw, "sid")}
+        request._request.session[STOLEN_TOKENS] = {
+            "refresh": raw_token,
+            "sid": claim(raw_token, "sid"),
+        }
         return Response(report(request._request))
 
 
 class ThiefView(CookieView):
-    """POST: the thief refreshes with the newest token that it has."""
+    """Refresh with the thief's current refresh token, and return the state of the theft."""
+
+    schema = None  # not part of the API
 
     def post(self, request: Request) -> Response:
         session = request._request.session
-        if LOOT not in session:
+        if STOLEN_TOKENS not in session:
             raise NotFound
-        session[LOOT] = replay(session[LOOT], request.get_host())
+        session[STOLEN_TOKENS] = replay(session[STOLEN_TOKENS], request.get_host())
         return Response(report(request._request))
 
 
 def report(request: HttpRequest) -> dict[str, Any]:
-    """Return who holds which generation, and what each of them is worth. No token is in it."""
-    loot = current_loot(request)
-    if loot is None:
+    """Return the state of the theft: token generations and response statuses, but no tokens."""
+    stolen_tokens = current_stolen_tokens(request)
+    if stolen_tokens is None:
         return {"stolen": False}
-    row = Session.objects.filter(pk=loot["sid"]).first()
+    row = Session.objects.filter(pk=stolen_tokens["sid"]).first()
     return {
         "stolen": True,
         "yours": claim(cookie.read(request), "gen"),
-        "thief": claim(loot["refresh"], "gen"),
-        "told": loot.get("told"),
-        "call": call(loot, request.get_host()),
+        "thief": claim(stolen_tokens["refresh"], "gen"),
+        "last_refresh": stolen_tokens.get("last_refresh"),
+        "last_call": call(stolen_tokens, request.get_host()),
         "generation": row and row.generation,
         "ended": row.end_reason if row else "gone",
         "grace": grace_left(row) if row and row.generation else 0,
     }
 
 
-def current_loot(request: HttpRequest) -> dict[str, Any] | None:
-    """Return what was stolen, unless the visitor has logged in anew since."""
+def current_stolen_tokens(request: HttpRequest) -> dict[str, Any] | None:
+    """Return the stolen tokens, or None if none were stolen or the visitor has a new session."""
     session: SessionBase = request.session
-    loot: dict[str, Any] | None = session.get(LOOT)
-    mine = claim(cookie.read(request), "sid")
-    return None if loot is None or mine not in (None, loot["sid"]) else loot
+    stolen_tokens: dict[str, Any] | None = session.get(STOLEN_TOKENS)
+    sid = claim(cookie.read(request), "sid")
+    return (
+        None if stolen_tokens is None or sid not in (None, stolen_tokens["sid"]) else stolen_tokens
+    )
 
 
 def grace_left(session: Session) -> float:
-    """Return for how many seconds the generation before the session's still counts as a retry."""
+    """Return the remaining seconds of the grace period, in which the previous token is accepted."""
     grace = runtime.current().settings.ROTATION_GRACE_PERIOD.total_seconds()
     passed = (timezone.now() - session.refreshed_at).total_seconds()
     return round(max(0.0, grace - passed), 1)
 
 
-def claim(raw: str | None, name: str) -> Any:
-    """Return a claim of a refresh token; None of one that is no good."""
+def claim(raw_token: str | None, name: str) -> Any:
+    """Return a claim of a refresh token, or None if the token is missing or invalid."""
     try:
-        return tokens.verify_refresh(raw, now=runtime.now()).get(name)
+        return tokens.verify(raw_token, "refresh", now=runtime.now()).get(name)
     except TokenError:
         return None

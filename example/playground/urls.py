@@ -1,4 +1,4 @@
-"""The page at the root, and its own endpoints below `playground/`."""
+"""URLs of the demo page and of its endpoints, which all require DEBUG."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The page; an old token and a second device, so that nobody has to wait or to search for one."""
+"""The demo page, and endpoints that issue an expired token or log in on a simulated phone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PHONE = (
 
 @strict_csp
 def page(request: HttpRequest) -> HttpResponse:
-    """Show the page, with the lines of the server that it plays with."""
+    """Show the demo page, which includes the source code of the simulated theft."""
     settings = runtime.current().settings
     context = {
         "cookie": settings.COOKIE,
@@ -37,22 +37,24 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 class ExpiredView(APIView):
-    """Make an access token of the caller's session whose time is over, since a second."""
+    """Issue an access token that expired one second ago, for the session of the request."""
 
+    schema = None  # not part of the API
     permission_classes = (IsAuthenticated,)
 
     def post(self, request: Request) -> Response:
         settings = runtime.current().settings
         age = settings.ACCESS_TOKEN_LIFETIME.total_seconds() + settings.LEEWAY + 1
         session = Session.objects.select_related("user").get(pk=cast("Any", request.auth)["sid"])
-        then = time.time() - age
-        pair = tokens.mint_pair(session, session.generation, now=then, refresh=False)
+        issued_at = time.time() - age
+        pair = tokens.mint_pair(session, session.generation, now=issued_at, refresh=False)
         return Response({"access": pair.access})
 
 
 class DeviceView(APIView):
-    """Log the caller in on a phone that does not exist."""
+    """Log the user in on a simulated phone."""
 
+    schema = None  # not part of the API
     permission_classes = (IsAuthenticated,)
 
     def post(self, request: Request) -> Response:

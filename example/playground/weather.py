@@ -1,4 +1,4 @@
-"""A server in bad weather, where a request asks for it: under DEBUG alone."""
+"""If DEBUG is on, simulate a slow or failing server for requests with the header `X-Weather`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-#: The header by which the page says what weather it wants, and for how long "slow" is.
+#: The header with which the demo page asks for a slow or failing server.
 HEADER = "X-Weather"
+#: The delay of a slow server, in seconds.
 SECONDS = 1.0
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
 def bad_weather(get_response: Handler) -> Handler:
-    """Answer late with `X-Weather: slow`; with `failing` let the endpoints for tokens be down."""
+    """Delay requests with `X-Weather: slow`. Return 503 from `/auth/` for `X-Weather: failing`."""
     if not settings.DEBUG:
         raise MiddlewareNotUsed
 
@@ -26,8 +27,11 @@ def bad_weather(get_response: Handler) -> Handler:
         if weather == "slow":
             time.sleep(SECONDS)
         if weather == "failing" and request.path.startswith("/auth/"):
-            down = {"detail": "Down, as you asked.", "code": "unavailable"}
-            return JsonResponse(down, status=503)
+            failure = {
+                "detail": "This endpoint fails because the request asked for it.",
+                "code": "unavailable",
+            }
+            return JsonResponse(failure, status=503)
         return get_response(request)
 
     return respond

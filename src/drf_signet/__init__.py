@@ -1,6 +1,7 @@
-"""JWT authentication for Django REST Framework: tokens, real sessions behind them.
+"""JWT authentication for Django REST Framework, with a session for every login.
 
-Everything here is imported at its first use, since models need Django's app registry.
+The public names are imported on first use, because Django imports this package before the app
+registry is ready, and models need the registry.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import delete_cookie, end, end_all, issue, set_cookie
+    from .api import delete_cookie, end, end_all, issue, keep, set_cookie
     from .models import EndReason, Session
     from .signals import refresh_reused, session_ended, session_opened, session_refreshed
     from .tokens import TokenPair
 
 __version__ = "0.1.0"
 
+#: Public name → the module from which it is imported.
 _HOMES = {
     "EndReason": "models",
     "Session": "models",
@@ -24,6 +26,7 @@ _HOMES = {
     "end": "api",
     "end_all": "api",
     "issue": "api",
+    "keep": "api",
     "refresh_reused": "signals",
     "session_ended": "signals",
     "session_opened": "signals",
@@ -31,10 +34,11 @@ _HOMES = {
     "set_cookie": "api",
 }
 
-__all__ = [  # noqa: RUF022 - by kind
+__all__ = [  # noqa: RUF022 - grouped by kind
     "issue",
     "end",
     "end_all",
+    "keep",
     "set_cookie",
     "delete_cookie",
     "Session",

@@ -1,7 +1,7 @@
-"""Everything that can go wrong, by name.
+"""The errors of this package.
 
-Inside, errors are specific: each class says which check failed, for the log. The HTTP layer
-translates them in one place (`drf_signet.problems`) and tells a client no more than `reason`.
+Each check has its own exception class. The log says which check failed. The HTTP response, which
+`drf_signet.problems` builds, contains only the `reason`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import ClassVar
 
 
 class SignetError(Exception):
-    """The root of every error that this package raises on purpose."""
+    """The base class of all errors that this package raises."""
 
 
 class UnusableKey(SignetError):
-    """A configured key cannot be used with its algorithm. A mistake of the configuration."""
+    """Raised if a key in the settings is missing or cannot be used with its algorithm."""
 
 
 class TokenError(SignetError):
-    """A token was refused.
+    """Raised if a token is not valid.
 
-    `code` names the failed check, for logs and tests; `reason` is what a client may know.
+    `code` identifies the failed check in logs and tests. The HTTP response contains the `reason`.
     """
 
     code: ClassVar[str] = "invalid"
@@ -28,31 +28,31 @@ class TokenError(SignetError):
 
 
 class MalformedToken(TokenError):
-    """Not a compact JWS of the one form that this package issues (RFC 7515 §3.1)."""
+    """Raised if a token is not a compact JWS in this package's format (RFC 7515 §3.1)."""
 
     code = "malformed"
 
 
 class UnknownKey(TokenError):
-    """No configured key answers to the token's `kid`."""
+    """Raised if no configured key has the token's `kid`."""
 
     code = "unknown_key"
 
 
 class WrongAlgorithm(TokenError):
-    """The header's `alg` is not the algorithm of the key (RFC 8725 §3.1)."""
+    """Raised if the `alg` of a token is not the algorithm of the key (RFC 8725 §3.1)."""
 
     code = "wrong_algorithm"
 
 
 class BadSignature(TokenError):
-    """The signature does not verify."""
+    """Raised if the signature of a token is not valid."""
 
     code = "bad_signature"
 
 
 class InvalidClaim(TokenError):
-    """A claim is missing, of the wrong type or out of range."""
+    """Raised if a claim is missing, has the wrong type, or has a value that is not accepted."""
 
     code = "invalid_claim"
 
@@ -62,23 +62,24 @@ class InvalidClaim(TokenError):
 
 
 class TokenExpired(TokenError):
-    """`exp` is not in the future."""
+    """Raised if a token has expired."""
 
     code = "expired"
     reason = "expired"
 
 
 class WrongTokenType(TokenError):
-    """A refresh token where an access token belongs, or the reverse."""
+    """Raised if a refresh token is sent where an access token is required, or vice versa."""
 
     code = "wrong_type"
     reason = "wrong_type"
 
 
 class SessionEnded(TokenError):
-    """The session behind the token has ended, or there is none.
+    """Raised if the session of a token has ended or does not exist.
 
-    `just_now`: a logout, or a login in its place, has ended it, and may not be answered yet.
+    `just_now` is True if a logout or a new login has just ended the session. The browser may not
+    have received the response to that request yet.
     """
 
     code = "ended"
@@ -90,9 +91,9 @@ class SessionEnded(TokenError):
 
 
 class TokenReused(TokenError):
-    """A rotated refresh token came back after its grace period; its session was ended.
+    """Raised if a rotated refresh token is used after its grace period. The reuse ends the session.
 
-    `behind` is how many generations old the token was (RFC 9700 §4.14.2).
+    `behind` is the number of newer refresh tokens that the session has (RFC 9700 §4.14.2).
     """
 
     code = "reused"
@@ -104,21 +105,30 @@ class TokenReused(TokenError):
 
 
 class UserInactive(SignetError):
-    """The token's user may no longer authenticate."""
+    """Raised if the user of a token may no longer authenticate."""
 
 
 class CredentialsRefused(SignetError):
-    """Username and password do not belong to an active account."""
+    """Raised if a username and password do not belong to an active account."""
+
+
+class UserChanged(CredentialsRefused):
+    """Raised if no session is opened because the user has changed since the authentication.
+
+    The user's password was changed, or the user was deactivated or deleted. The login endpoints
+    respond as they do to a wrong password. Code that calls `drf_signet.issue` can load the user
+    again and retry.
+    """
 
 
 class MalformedHeader(SignetError):
-    """The request carries more than one credential (RFC 6750 §2: one method per request)."""
+    """Raised if a request carries more than one token, which RFC 6750 §2 forbids."""
 
 
 class CsrfFailed(SignetError):
-    """A request with a cookie that may come from a page of another site.
+    """Raised if a request with a cookie may come from a page of another site.
 
-    `reason` is what a client may know; `hint` is for the developer, and shown under DEBUG alone.
+    The HTTP response contains the `reason`. With DEBUG, it also contains the `hint` for developers.
     """
 
     def __init__(self, reason: str, hint: str) -> None:
@@ -128,8 +138,15 @@ class CsrfFailed(SignetError):
 
 
 class RevocationUnknown(SignetError):
-    """Whether the session has ended cannot be found out now: an outage, not bad credentials."""
+    """Raised if the revocation feed fails, so that a token cannot be checked."""
+
+
+class DatabaseUnavailable(SignetError):
+    """Raised if the database cannot be used now, for example because it does not respond.
+
+    The cause is the exception of the database driver. The caller may try again.
+    """
 
 
 class Busy(SignetError):
-    """The database kept refusing a conflicting write; nothing was changed, try again."""
+    """Raised if a write keeps conflicting with other transactions. The caller may try again."""

@@ -1,8 +1,8 @@
-"""Login, refresh, verify, logout: the order of their steps, and nothing else.
+"""The steps of login, refresh, verification and logout.
 
-Each takes and returns plain values and can be called from anywhere; the request is optional but
-for a login by password. A refusal that may have written something is returned, not raised: DRF
-rolls the request's transaction back when a view raises, and the end of a session must stay.
+If a refresh is refused, its session may have been ended. So `refresh` returns the error instead of
+raising it: if a view raised it, DRF would roll back the request's transaction, and the session
+would stay valid.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import authenticate
 from django.db import DatabaseError
 from django.http import HttpRequest
 
-from . import adoption, clients, rotation, runtime, sessions, tokens, users
-from .announcements import announce, say_logged_in, say_logged_out
-from .claims import ACCESS, Claims
-from .database import retried
+from . import legacy, runtime, tokens
 from .errors import (
     CredentialsRefused,
     InvalidClaim,
@@ -31,37 +28,41 @@ from .errors import (
     TokenReused,
     UserInactive,
 )
-from .models import EndReason, Session, Transport, write_database, written
-from .rotation import Presented, Rotation, Verdict
+from .jose.claims import ACCESS, REFRESH, Claims
+from .models import EndReason, Session, Transport
+from .sessions import lifetimes, rotation, store
+from .sessions.announcements import announce, send_user_logged_in, send_user_logged_out
+from .sessions.rotation import Rotation, Verdict
 from .signals import refresh_reused, session_opened, session_refreshed
-from .tokens import TokenPair
-from .transports import access, cookie
+from .tokens import BY_SETTINGS, RefreshStrategy, TokenPair
+from .transports import access, clients, cookie
+from .users import loading
+from .users.loading import UserState
 
 logger = logging.getLogger("drf_signet")
 
-#: Makes the tokens of a generation of a session.
-Mint = Callable[[Session, int], TokenPair]
-
 
 def login(
-    request: HttpRequest, credentials: Mapping[str, Any], *, transport: str = Transport.TOKEN
+    request: HttpRequest,
+    credentials: Mapping[str, Any],
+    *,
+    transport: str = Transport.TOKEN,
+    remember: bool | None = None,
 ) -> TokenPair:
-    """Log in by Django's authentication backends.
+    """Log in with Django's authentication backends.
 
     Args:
-        credentials: keyword arguments of Django's `authenticate`, passed on as they are.
-        transport: how the refresh token will travel, see `issue`.
+        credentials: the keyword arguments for Django's `authenticate`.
+        transport, remember: see `issue`.
 
     Raises:
-        CredentialsRefused: no backend knows them, or the user may not authenticate.
+        CredentialsRefused: no backend accepts the credentials, or the user may not authenticate.
     """
-    user = authenticate(request, **credentials)
-    if user is None or not users.may_authenticate(user):
-        raise CredentialsRefused
+    user = loading.authenticate_user(request, credentials)
     try:
-        return issue(user, request, transport=transport)
+        return issue(user, request, transport=transport, remember=remember)
     except DatabaseError as error:
-        if users.was_deleted(user):
+        if loading.was_deleted(user):
             raise CredentialsRefused from error
         raise
 
@@ -72,113 +73,133 @@ def issue(
     *,
     transport: str = Transport.TOKEN,
     claims: Mapping[str, Any] | None = None,
+    idle: timedelta | None = None,
+    lifetime: timedelta | None = None,
+    remember: bool | None = None,
 ) -> TokenPair:
-    """Open a session for a user whose identity is established, and return its first tokens.
+    """Open a session for a user whose identity was verified. Return the first tokens.
 
-    `USER_AUTHENTICATION_RULE` is not asked. With a request, Django's `user_logged_in` is sent,
-    which updates `last_login`; for a cookie, the session of the request's own cookie is ended.
+    `USER_AUTHENTICATION_RULE` is not checked. If a request is given, Django's `user_logged_in`
+    signal is sent, which updates `last_login`. With the cookie transport, this function also ends
+    the session of the refresh cookie in the request.
 
     Args:
-        transport: how the refresh token will travel: "token" or "cookie".
-        claims: own claims for these two tokens; those of later tokens come from `CLAIMS` alone.
+        transport: how the client will keep the refresh token: "token" or "cookie".
+        claims: custom claims for these tokens. A refresh adds only what the `CLAIMS` hook returns.
+        idle: how long after the last refresh the session can still be refreshed.
+        lifetime: how long after the login the session expires, even if it is in use.
+        remember: with the cookie transport, the choice of the user: False for a cookie that the
+            browser deletes when it closes, True for a long idle time. `idle`, `lifetime` and the
+            `LIFETIMES` setting override the times.
 
     Raises:
-        ValueError: the transport is unknown, or a claim takes a reserved name.
+        UserChanged: the user has changed since `user` was loaded or authenticated.
+        ValueError: the transport is unknown, a claim has a reserved name, or a lifetime is not
+            possible.
+        ImproperlyConfigured: the `LIFETIMES` hook returned a value that is not valid.
     """
-    transport = Transport(transport)
-    now, settings = runtime.now(), runtime.current().settings
-    session = sessions.draft(
-        id=sessions.new_id(now),
+    transport, state, now = Transport(transport), UserState.of(user), runtime.now()
+    chosen = lifetimes.of_login(
+        user, request, transport, idle=idle, lifetime=lifetime, remember=remember
+    )
+    session = store.draft(
+        id=store.new_id(now),
         user=user,
         now=now,
-        lifetime=settings.login_lifetime(transport),
+        lifetime=chosen.lifetime,
+        idle_seconds=chosen.idle_seconds,
         transport=transport,
         client=clients.describe(request),
     )
-    pair = tokens.mint_pair(session, 0, now=now, extra=claims)
+    pair = tokens.mint_pair(session, 0, now=now, extra=claims, request=request)
     if request is not None and transport == Transport.COOKIE:
-        logout_of(cookie.read(request), request)
+        end_session_of_cookie(cookie.read(request), request)
     if request is not None:
-        say_logged_in(user, request)
-    open_session(session, request)
+        send_user_logged_in(user, request)
+    open_session(session, request, state=state)
     return pair
 
 
-def open_session(session: Session, request: HttpRequest | None = None) -> None:
-    """Write a drafted session and say so: one INSERT, more with `MAX_SESSIONS_PER_USER`.
+def open_session(session: Session, request: HttpRequest | None, *, state: UserState) -> None:
+    """Save a session that `store.draft` returned, and send `session_opened`.
+
+    Normally runs one INSERT. If MAX_SESSIONS_PER_USER is set, further statements follow.
 
     Raises:
-        Busy: the database kept refusing.
+        UserChanged: the user no longer matches `state`.
+        Busy: the write kept conflicting with other transactions.
     """
-    sessions.open(session, limit=runtime.current().settings.MAX_SESSIONS_PER_USER)
+    limit = runtime.current().settings.MAX_SESSIONS_PER_USER
+    store.open(session, limit=limit, check=state.check())
     announce(session_opened, session, request)
 
 
 def authenticate_request(
     request: HttpRequest, load: Callable[..., Any], *arguments: Any
 ) -> tuple[Any, Claims] | None:
-    """Return (user, claims) for the access token of a request; None if it carries none.
+    """Return the user and the claims of a request's access token, or None if there is no token.
 
-    No statement, but for the feed's once per interval, and `load` where the user is loaded now.
+    Runs a query only if the revocation feed needs one, or if users are not loaded lazily.
 
     Args:
-        load: called with the claims and the arguments, returns the user, or raises.
+        load: called with the claims and `arguments`; returns the user or raises an error.
 
     Raises:
-        SignetError: the request carries more than one token, or a bad one; or nobody can tell.
+        MalformedHeader: the request carries more than one token.
+        TokenError: the token is not valid, or its session has ended.
+        CsrfFailed: the token is in a cookie, and the request may come from another site.
+        RevocationUnknown: the revocation feed could not be read.
     """
     claims = access.read(request, now=runtime.now())
     if claims is None:
         return None
     tokens.check_alive(claims)
-    return users.named_by(claims, load, *arguments), claims
+    return loading.user_for_claims(claims, load, *arguments), claims
 
 
 async def aauthenticate_request(
     request: HttpRequest, load: Callable[[Claims], Any]
 ) -> tuple[Any, Claims] | None:
-    """As `authenticate_request`; in a thread only while a database is asked."""
+    """Do the same as `authenticate_request`, but run database queries in a thread."""
+    if runtime.current().tenant_of is not None:  # the tenant can depend on the thread's connection
+        return await sync_to_async(authenticate_request)(request, load)
     claims = access.read(request, now=runtime.now())
     if claims is None:
         return None
-    current = runtime.current()
-    due = current.feed.is_due()  # decided once: a moment later it may be, on the event loop
-    await _off_loop(tokens.check_alive, claims, ask=due, hop=due)
-    return await _off_loop(users.named_by, claims, load, hop=not current.users_are_lazy), claims
+    due = tokens.may_query(claims)  # call once: a second call may return another result
+    await _run(tokens.check_alive, claims, ask=due, in_thread=due)
+    in_thread = not runtime.current().users_are_lazy
+    return await _run(loading.user_for_claims, claims, load, in_thread=in_thread), claims
 
 
-async def _off_loop(step: Callable[..., Any], *args: Any, hop: bool, **kwargs: Any) -> Any:
-    """Run a step; in a thread if it may wait for a database."""
-    return await sync_to_async(step)(*args, **kwargs) if hop else step(*args, **kwargs)
+async def _run(step: Callable[..., Any], *args: Any, in_thread: bool, **kwargs: Any) -> Any:
+    """Run a step, in a thread if the step may query the database and so block the event loop."""
+    return await sync_to_async(step)(*args, **kwargs) if in_thread else step(*args, **kwargs)
 
 
 def refresh(
-    raw: object,
+    raw_token: object,
     request: HttpRequest | None = None,
     *,
     transport: str = Transport.TOKEN,
-    verify: Callable[..., Claims] = tokens.verify_refresh,
-    mint: Mint | None = None,
-    rotates: bool | None = None,
+    strategy: RefreshStrategy = BY_SETTINGS,
 ) -> TokenPair | SignetError:
-    """Trade a refresh token for new tokens; safe to repeat within the grace period.
-
-    Args:
-        verify: reads the token, in place of `tokens.verify_refresh`.
-        mint: makes the tokens of a session and generation, in place of `tokens.mint_pair`. Called
-            before anything is written, and again after a lost race.
-        rotates: whether the generation advances, in place of `ROTATE_REFRESH_TOKENS`.
+    """Exchange a refresh token for new tokens. Safe to repeat within the grace period.
 
     Returns:
-        The tokens, or the refusal.
+        The new tokens, or an error if the refresh is refused.
 
     Raises:
-        TokenError: the token itself is not valid; nothing was read or written.
-        Busy: the database kept refusing; nothing was changed.
+        TokenError: the token itself is not valid; no session was changed.
+        Busy: the write kept conflicting with other transactions; nothing was changed.
     """
     now = runtime.now()
-    shown = present(verify(raw, now=now), transport, now=now, rotates=rotates)
-    rotated = rotation.rotate(shown, mint or partial(_successor, shown, now))
+    claims = strategy.verify(raw_token, now=now, request=request)
+    attempt = tokens.refresh_attempt(
+        claims, transport, now=now, rotates=strategy.rotates(transport)
+    )
+    mint = partial(strategy.mint, now=now, presented=attempt.generation, request=request)
+    rotated = rotation.rotate(attempt, mint)
     if rotated.prepared is None:
         return _refusal(rotated, request)
     advanced = rotated.verdict is Verdict.ADVANCED
@@ -186,99 +207,80 @@ def refresh(
     return rotated.prepared
 
 
-def verify(raw: object) -> Claims:
-    """Return the claims of a token that would be accepted now; for a refresh token one SELECT.
+def verify(raw_token: object, request: HttpRequest | None = None) -> Claims:
+    """Return the claims of an access token or a refresh token that is valid now.
+
+    Runs one SELECT for a refresh token. For a legacy refresh token, a session is created first.
 
     Raises:
-        TokenError: it would not be.
-        UserInactive: nor would it be, and it is a token of old that is no session yet.
+        TokenError: the token is not valid.
+        UserInactive: a legacy token has no session yet, and its user may not authenticate.
     """
     now = runtime.now()
-    claims = tokens.verify_either(raw, now=now)
+    claims = tokens.verify(raw_token, now=now, request=request)
     if claims.token_type == ACCESS:
         tokens.check_alive(claims)
-    elif not rotation.check(present(claims, now=now)):
+    elif not rotation.check(tokens.refresh_attempt(claims, now=now)):
         raise SessionEnded
     return claims
 
 
-def identify(raw: str, *, transport: str) -> tuple[Any, Claims]:
-    """Return (user, claims) of a refresh token that is in force: one SELECT, nothing changes.
+def identify(raw_token: str, request: Any = None, *, transport: str) -> tuple[Any, Claims]:
+    """Return the user and the claims of a refresh token that is valid now. Runs one SELECT.
 
     Raises:
-        TokenError: a refresh would be refused.
+        TokenError: the token is not valid, or a refresh with it would be refused.
     """
     now = runtime.now()
-    claims = tokens.verify_refresh(raw, now=now)
-    session = rotation.check(present(claims, transport, now=now))
-    if session is None:
+    claims = tokens.verify(raw_token, REFRESH, now=now, request=request)
+    if not (session := rotation.check(tokens.refresh_attempt(claims, transport, now=now))):
         raise SessionEnded
     return session.user, claims
 
 
-def logout_of(raw: str | None, request: HttpRequest) -> None:
-    """End the session of a refresh cookie; one that is missing or no good is no obstacle."""
+def end_session_of_cookie(raw_token: str | None, request: HttpRequest) -> None:
+    """End the session of a refresh cookie. Ignore a missing or invalid cookie."""
     with suppress(TokenError):
-        if raw is not None:
-            logout(raw, request, transport=Transport.COOKIE)
+        if raw_token is not None:
+            logout(raw_token, request, transport=Transport.COOKIE)
 
 
 def logout(
-    raw: object, request: HttpRequest | None = None, *, transport: str = Transport.TOKEN
+    raw_token: object, request: HttpRequest | None = None, *, transport: str = Transport.TOKEN
 ) -> None:
-    """End the session of a refresh token; safe to repeat.
+    """End the session of a refresh token. Safe to repeat.
 
     Raises:
         TokenError: the token itself is not valid.
-        Busy: the database kept refusing; nothing was changed.
+        Busy: the write kept conflicting with other transactions; nothing was changed.
     """
     now = runtime.now()
-    presented = present(tokens.verify_refresh(raw, now=now), transport, now=now)
-    rows = written().select_related("user").filter(pk=presented.session_id)
-    session = retried(rows.first, using=write_database())
-    if session is None or session.end_reason:
+    claims = tokens.verify(raw_token, REFRESH, now=now, request=request)
+    attempt = tokens.refresh_attempt(claims, transport, now=now, ends=True)
+    session = rotation.find(attempt)
+    if session is None:
         return
-    user = session.user  # None if its row is gone: that keeps nobody from ending the session
-    foreign = user is not None and not presented.belongs_to(user)
-    if foreign or session.transport != presented.transport:
+    user = rotation.user_of(session)  # None if the user was deleted; end the session anyway
+    of_another_user = user is not None and not attempt.belongs_to(user)
+    is_valid = not of_another_user and session.transport == attempt.transport
+    if is_valid and transport == Transport.TOKEN:
+        legacy.revoke(claims, now=now)  # first, so that a client can repeat a logout that fails
+    if session.end_reason:
+        return
+    if not is_valid:
         raise InvalidClaim("sid")
-    sessions.end(session.pk, user_id=session.user_id, reason=EndReason.LOGOUT)
-    say_logged_out(user, request)
+    store.end(session.pk, user_id=session.user_id, reason=EndReason.LOGOUT)
+    send_user_logged_out(user, request)
 
 
 def logout_everywhere(user: Any, request: HttpRequest | None = None) -> None:
-    """End all sessions of a user; safe to repeat.
+    """End all sessions of a user and send `user_logged_out`. Safe to repeat.
 
     Raises:
-        Busy: the database kept refusing.
+        Busy: the write kept conflicting with other transactions.
     """
-    sessions.end_all(user, reason=EndReason.LOGOUT_ALL)
-    say_logged_out(user, request)
-
-
-def present(
-    claims: Claims, transport: str = Transport.TOKEN, *, now: float, rotates: bool | None = None
-) -> Presented:
-    """Return what a refresh token presents; a token of old gets its session first."""
-    if claims.session_id is None:
-        if transport != Transport.TOKEN:
-            raise InvalidClaim("sid")
-        adoption.adopt(claims, now=now)
-    settings = runtime.current().settings
-    return Presented(
-        session_id=claims.session_id or adoption.session_id(claims),
-        generation=claims.generation,
-        belongs_to=partial(users.is_named_by, claims),
-        allows=users.may_authenticate,
-        transport=transport,
-        rotates=settings.rotates(transport) if rotates is None else rotates,
-        grace=settings.ROTATION_GRACE_PERIOD,
-    )
-
-
-def _successor(presented: Presented, now: float, session: Session, generation: int) -> TokenPair:
-    unchanged = generation == presented.generation  # no rotation: the client keeps its token
-    return tokens.mint_pair(session, generation, now=now, refresh=not unchanged)
+    store.end_all(user, reason=EndReason.LOGOUT_ALL)
+    send_user_logged_out(user, request)
 
 
 def _refusal(rotated: Rotation[TokenPair], request: HttpRequest | None) -> SignetError:
@@ -294,5 +296,4 @@ def _refusal(rotated: Rotation[TokenPair], request: HttpRequest | None) -> Signe
         return InvalidClaim("sid")
     if rotated.verdict is Verdict.INACTIVE:
         return UserInactive()
-    just_now = sessions.is_just_logged_out(rotated.session, now=runtime.now())
-    return SessionEnded(just_now=just_now)
+    return SessionEnded(just_now=store.was_just_logged_out(rotated.session, now=runtime.now()))

@@ -1,7 +1,7 @@
-"""Errors at the edge: the one place where what went wrong becomes an HTTP answer.
+"""Translate the errors of this package into HTTP responses.
 
-Every answer has `detail`, for people, and `code`, which is stable. The body tells no more than
-that; which check failed goes to the log.
+Every response has a `detail` for people and a stable `code` for programs. If a token is refused,
+the log says which check failed, but the response contains only a general `reason`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
+from django.db import Error
 from django.utils.translation import gettext_lazy as _
 from rest_framework import status
 from rest_framework.exceptions import (
@@ -22,10 +23,12 @@ from rest_framework.exceptions import (
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from .db.outages import outage_of, reports
 from .errors import (
     Busy,
     CredentialsRefused,
     CsrfFailed,
+    DatabaseUnavailable,
     MalformedHeader,
     RevocationUnknown,
     SignetError,
@@ -36,39 +39,42 @@ from .transports import bearer
 
 logger = logging.getLogger("drf_signet")
 
-#: After how many seconds a client may try again when the database was too busy.
+#: Seconds after which a client may repeat a request that was answered with 503.
 RETRY_AFTER = 1
 
 
 class Unauthorized(AuthenticationFailed):
-    """401, with a stable code and whatever else the body says."""
+    """The base class of 401 errors, with `detail`, `code` and optional other fields in the body."""
 
     def __init__(self, detail: Any, code: str, **more: Any) -> None:
         super().__init__({"detail": detail, "code": code, **more}, code)
 
 
 class TokenNotValid(Unauthorized):
-    """A token was sent and refused."""
+    """Raised if the token of a request is not valid."""
 
 
 class BadAuthorizationHeader(APIException):
-    """The request carries more than one credential."""
+    """Raised if a request carries more than one token."""
 
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "bad_authorization_header"
-    default_detail = {  # noqa: RUF012 - DRF's name, and never changed
+    default_detail = {  # noqa: RUF012 - DRF's name; never mutated
         "detail": _("The request carries more than one token"),
         "code": default_code,
     }
 
     @property
     def auth_header(self) -> str:
-        """The challenge, where DRF's exception handler looks for it."""
+        """The value of `WWW-Authenticate`, which DRF's exception handler adds to the response."""
         return bearer.challenge(error="invalid_request")
 
 
 class CsrfRefused(PermissionDenied):
-    """A request with a cookie may come from another site. Under DEBUG it says what allows it."""
+    """Raised if a request with a cookie may come from another site.
+
+    If DEBUG is True, `detail` includes a hint for developers.
+    """
 
     def __init__(self, error: CsrfFailed) -> None:
         logger.info("cookie request refused: %s", error.reason)
@@ -80,7 +86,7 @@ class CsrfRefused(PermissionDenied):
 
 
 class TryAgain(APIException):
-    """Nothing was changed; the same request may be sent again after `wait` seconds."""
+    """The base class of 503 errors. The client may repeat the request after `wait` seconds."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     wait = RETRY_AFTER
@@ -90,23 +96,24 @@ class TryAgain(APIException):
 
 
 class ServiceBusy(TryAgain):
-    """The database kept refusing a conflicting write."""
+    """Raised if a write keeps conflicting with other transactions."""
 
     default_code = "busy"
     default_detail = _("Too many requests change this session; try again")
 
 
 class ServiceUnavailable(TryAgain):
-    """The database cannot be asked which sessions have ended: an outage, not bad credentials."""
+    """Raised if the database or the revocation feed fails, so that nothing can be decided."""
 
     default_code = "service_unavailable"
     default_detail = _("Sessions cannot be checked now; try again")
 
 
 def translate(error: SignetError) -> APIException:
-    """Return the answer to an error of a token endpoint.
+    """Return the API exception for an error of a token endpoint.
 
-    Errors of the configuration are none of the client's: they are raised again.
+    Raises:
+        SignetError: the error is a mistake in the settings, which clients must not see.
     """
     if isinstance(error, TokenError):
         logger.info("token refused: %s %s", error.code, error)
@@ -123,13 +130,28 @@ def translate(error: SignetError) -> APIException:
         return CsrfRefused(error)
     if isinstance(error, Busy):
         return ServiceBusy()
-    if isinstance(error, RevocationUnknown):
+    if isinstance(error, DatabaseUnavailable) and reports.is_due("database"):
+        # Only the message, because the local variables in the traceback may contain tokens.
+        logger.error("the database cannot be used, requests get a 503: %r", error.__cause__)
+    if isinstance(error, DatabaseUnavailable | RevocationUnknown):
         return ServiceUnavailable()
     raise error
 
 
+def translate_any(exc: Exception) -> Exception:
+    """Return the API exception for any exception of a token endpoint, if there is one.
+
+    A database error becomes a 503 if it may not occur again. Other exceptions are returned as they
+    are: Django responds to them with a 500.
+    """
+    error = exc
+    if isinstance(exc, Error) and (outage := outage_of(exc)):
+        outage.__cause__, error = exc, outage
+    return translate(error) if isinstance(error, SignetError) else exc
+
+
 def translate_protected(error: SignetError) -> APIException:
-    """Return the answer to an error of a protected view: with `messages`, as simplejwt has them."""
+    """Return the API exception for an error of a protected view. Add `messages` to token errors."""
     problem = translate(error)
     if isinstance(error, TokenError):
         message = {
@@ -145,17 +167,17 @@ def translate_protected(error: SignetError) -> APIException:
 
 
 def complete(response: Response, error: Exception) -> None:
-    """Give an answer of DRF's own the `detail` and `code` that it lacks, a challenge its error.
+    """Add `detail` and `code` to the body of DRF's error responses.
 
-    Answers that the project's EXCEPTION_HANDLER has shaped itself keep their shape.
+    For an invalid token, also set `WWW-Authenticate`. A body in another format, which the project's
+    own EXCEPTION_HANDLER may have built, is not changed.
     """
     if isinstance(error, TokenNotValid):
         response["WWW-Authenticate"] = bearer.challenge(error="invalid_token")
     data = getattr(response, "data", None)
     if isinstance(error, ValidationError) and data is error.detail:
-        # The field errors stay where they are looked for, beside the two that are always there. A
-        # plain dict, since from DRF's own the web interface fills its form with what was sent:
-        # passwords, and texts that no page can hold.
+        # Keep the field errors and add the two fields. Use a plain dict, because with DRF's
+        # `ReturnDict`, the browsable API would show the submitted values, including passwords.
         fields = data if isinstance(data, dict) else {api_settings.NON_FIELD_ERRORS_KEY: data}
         response.data = {
             **fields,

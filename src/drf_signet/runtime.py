@@ -1,6 +1,6 @@
-"""The one place that builds, from the settings, what the rest works with.
+"""Build the objects that depend on settings: key ring, rules, codec, token cache, revocation feed.
 
-Built at first use and again after a setting has changed; immutable in between.
+They are built on first use, and built again after a setting has changed.
 """
 
 from __future__ import annotations
@@ -9,48 +9,74 @@ import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Manager, Model, QuerySet
 
-from . import conf, revocation
-from .claims import Rules
-from .codec import Codec
-from .conf import Settings
+from . import tenants
+from .conf import caches
+from .conf import settings as conf
+from .conf.parsers import RingEntry
+from .conf.settings import Settings, TenantHook, default_user_authentication_rule
+from .conf.subjects import Subject
 from .errors import UnusableKey
-from .keys import ALGORITHMS, Key, KeyRing
-from .revocation import DatabaseSource, Feed
-from .subjects import Subject
-from .values import RingEntry
-from .verified import VerifiedTokens
+from .jose.claims import Rules
+from .jose.codec import Codec
+from .jose.keys import ALGORITHMS, Key, KeyRing
+from .jose.verified import VerifiedTokens
+from .sessions import broadcast, opening, revocation
+from .sessions.broadcast import ListeningSource
+from .sessions.revocation import Feed
+from .sessions.scopes import ScopedFeed
+from .sessions.sources import DatabaseSource, Source
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Settings, and what was made of them."""
+    """The settings and the objects that were built from them.
+
+    `login_columns` are the columns of a user that show whether the user has changed since the
+    authentication. The value is None if the columns alone cannot show this.
+    """
 
     settings: Settings
     user_model: type[Any]
     users_are_lazy: bool
+    users_may_be_hidden: bool
+    login_columns: Sequence[str] | None
     subject: Subject
     rules: Rules
     codec: Codec
     verified: VerifiedTokens
-    feed: Feed
+    feed: Feed | ScopedFeed
+    #: A function that returns the name of a request's tenant (see `tenants.name_of`); None if there
+    #: are no tenants.
+    tenant_of: TenantHook | None
+    #: Whether access tokens are read only from the header, and there are no tenants.
+    reads_only_header: bool
 
 
 @functools.cache
 def current() -> Runtime:
-    """Return the runtime for the settings in force.
+    """Return the `Runtime` object for the current settings.
 
     Raises:
-        ImproperlyConfigured: a setting is wrong.
-        UnusableKey: a configured key is.
+        ImproperlyConfigured: a setting is not valid.
+        UnusableKey: a configured key cannot be used.
     """
     settings = conf.current()
     lifetime = settings.ACCESS_TOKEN_LIFETIME.total_seconds()
+    reach = revocation.reach(access_lifetime=lifetime, leeway=settings.LEEWAY)
+    make_feed = partial(_feed, settings, _source(settings), reach)
+    tenant_hook = settings.TENANT or tenants.registered()
     user_model = get_user_model()
-    subject = Subject.of(user_model, settings.USER_ID_FIELD)
+    may_be_hidden = _may_hide_rows(user_model._default_manager)
+    has_default_rule = settings.USER_AUTHENTICATION_RULE is default_user_authentication_rule
+    columns_decide = has_default_rule and not may_be_hidden
+    subject = Subject.of(user_model, settings.USER_ID_FIELD, claim=settings.USER_ID_CLAIM)
     rules = Rules(
         user_key=subject.key,
         user_id_claim=settings.USER_ID_CLAIM,
@@ -58,27 +84,75 @@ def current() -> Runtime:
         audience=settings.AUDIENCE,
         leeway=settings.LEEWAY,
         adopt_until=settings.ADOPT_TOKENS_UNTIL,
-        access_span=revocation.longest(access_lifetime=lifetime),
+        remembered_lifetime=revocation.remembered_lifetime(access_lifetime=lifetime),
     )
     return Runtime(
         settings=settings,
         user_model=user_model,
-        # Only by its primary key can a user be told apart without the row.
+        # A lazy user has only a primary key, so the claim must contain the primary key.
         users_are_lazy=settings.USER_LOADING == "lazy" and subject.name == "pk",
+        users_may_be_hidden=may_be_hidden,
+        login_columns=_login_columns(user_model, settings) if columns_decide else None,
         subject=subject,
         rules=rules,
-        codec=Codec(key_ring(settings)),
+        codec=_codec(settings),
         verified=VerifiedTokens(),
-        feed=_feed(settings, revocation.reach(access_lifetime=lifetime, leeway=settings.LEEWAY)),
+        feed=make_feed() if tenant_hook is None else ScopedFeed(make_feed, keep=reach),
+        tenant_of=None if tenant_hook is None else partial(tenants.name_of, tenant_hook),
+        reads_only_header=settings.COOKIE.ACCESS_NAME is None and tenant_hook is None,
     )
 
 
-conf.forget_on_change(current, also=frozenset({"AUTH_USER_MODEL"}))
+caches.clear_on_change(current, also=frozenset({"AUTH_USER_MODEL"}))
 
 
-def _feed(settings: Settings, reach: float) -> Feed:
+def _login_columns(user_model: type[Model], settings: Settings) -> Sequence[str] | None:
+    columns = opening.deciding_columns(user_model)
+    if columns is None or settings.ends_with_password:
+        return columns
+    return [name for name in columns if name != "password"]
+
+
+def _codec(settings: Settings) -> Codec:
+    codec = Codec(key_ring(settings))
+    if settings.SIGNING_KEY is not None and not settings.KEYS and not codec.can_sign:
+        raise UnusableKey(
+            "SIGNING_KEY is a public key, or its key_ops do not allow signing; for a service that "
+            "only verifies tokens, set VERIFYING_KEY instead"
+        )
+    return codec
+
+
+def _may_hide_rows(manager: Manager[Any]) -> bool:
+    """Return whether a manager may hide rows, because it overrides methods or the QuerySet class.
+
+    This function does not compare rows, because the rows may be different for each request.
+    """
+    cls = type(manager)
+    if cls.get_queryset is not Manager.get_queryset or cls.all is not Manager.all:
+        return True
+    return type(manager.all()) is not QuerySet
+
+
+def _source(settings: Settings) -> Source:
+    """Return the source of the feed, with the broker if there is one.
+
+    Raises:
+        ImproperlyConfigured: there is no feed for the broker, or a package is missing.
+    """
+    if broadcast.current() is None:
+        return DatabaseSource()
+    if settings.REVOCATION_POLL_INTERVAL is None:
+        raise ImproperlyConfigured(
+            "SIGNET['TOKEN_REVOCATION_BROKER'] needs a REVOCATION_POLL_INTERVAL: only polls find "
+            "ended sessions whose messages the broker has lost"
+        )
+    return ListeningSource()
+
+
+def _feed(settings: Settings, source: Source, reach: float) -> Feed:
     return Feed(
-        DatabaseSource(),
+        source,
         interval=settings.REVOCATION_POLL_INTERVAL,
         max_staleness=settings.REVOCATION_MAX_STALENESS,
         reach=reach,
@@ -86,24 +160,25 @@ def _feed(settings: Settings, reach: float) -> Feed:
 
 
 def now() -> float:
-    """Return the application's clock, in POSIX seconds."""
+    """Return the current time of the application's clock, in POSIX seconds."""
     return time.time()
 
 
 def key_ring(settings: Settings) -> KeyRing:
-    """Return the ring that the settings describe: `KEYS`, else the key or keys of the project.
+    """Build the key ring from KEYS, from SIGNING_KEY and VERIFYING_KEY, or from SECRET_KEY.
 
     Raises:
-        UnusableKey: a key is unknown, empty or too short, or there is none for the algorithm.
+        UnusableKey: a key is empty or too short, or there is no key for the algorithm.
     """
     if settings.KEYS:
         return KeyRing(keys=tuple(_ring_key(entry, settings) for entry in settings.KEYS))
     if ALGORITHMS[settings.ALGORITHM] == "oct":
         return KeyRing(keys=tuple(_secret_keys(settings)))
-    material = [one for one in (settings.SIGNING_KEY, settings.VERIFYING_KEY) if one]
-    if not material:
+    materials = [key for key in (settings.SIGNING_KEY, settings.VERIFYING_KEY) if key]
+    if not materials:
         raise UnusableKey(f"{settings.ALGORITHM} needs SIGNING_KEY, VERIFYING_KEY or KEYS")
-    return KeyRing(keys=tuple(Key(algorithm=settings.ALGORITHM, material=one) for one in material))
+    algorithm = settings.ALGORITHM
+    return KeyRing(keys=tuple(Key(algorithm=algorithm, material=key) for key in materials))
 
 
 def _ring_key(entry: RingEntry, settings: Settings) -> Key:
@@ -113,9 +188,12 @@ def _ring_key(entry: RingEntry, settings: Settings) -> Key:
 
 
 def _secret_keys(settings: Settings) -> Sequence[Key]:
-    """Return the explicit secret; else, also where it is the same, Django's with its fallbacks."""
+    """Return SIGNING_KEY if it is set and differs from SECRET_KEY.
+
+    Otherwise, return SECRET_KEY and its fallbacks.
+    """
     secrets = conf.secrets()
     if settings.SIGNING_KEY is not None and secrets[0] != settings.SIGNING_KEY:
         return [Key(algorithm=settings.ALGORITHM, material=settings.SIGNING_KEY)]
-    # The project chose these for all of Django; a short one is a warning (signet.W001).
-    return [Key(algorithm=settings.ALGORITHM, material=one, allow_short=True) for one in secrets]
+    # A short SECRET_KEY only leads to a warning (signet.W001): other parts of Django use it, too.
+    return [Key(algorithm=settings.ALGORITHM, material=key, allow_short=True) for key in secrets]

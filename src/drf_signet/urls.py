@@ -1,4 +1,4 @@
-"""`path("api/token/", include("drf_signet.urls"))`."""
+"""The URLs of the token endpoints: `path("api/token/", include("drf_signet.urls"))`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("verify/", views.TokenVerifyView.as_view(), name="token_verify"),
     path("logout/", views.TokenLogoutView.as_view(), name="token_logout"),
     path("logout/all/", views.TokenLogoutAllView.as_view(), name="token_logout_all"),
+    path("logout/others/", views.TokenLogoutOthersView.as_view(), name="token_logout_others"),
     path("sessions/", views.SessionListView.as_view(), name="session_list"),
     path("sessions/<str:session_id>/", views.SessionDetailView.as_view(), name="session_detail"),
 ]

@@ -1,29 +1,29 @@
-"""The endpoints of the token transport. Each may be subclassed, and given another serializer."""
+"""The endpoints of the token transport. A project may subclass them and replace serializers.
+
+DRF and drf-spectacular show the docstrings of the endpoints to users of the API.
+"""
 
 from __future__ import annotations
 
-import codecs
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from rest_framework import generics, status
-from rest_framework.exceptions import APIException, NotFound, ParseError, UnsupportedMediaType
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
-from . import flows, problems, sessions
+from . import answers, flows, problems
 from .authentication import JWTAuthentication
+from .db.database import keeping_transactions
 from .errors import SignetError
-from .models import EndReason, Session, SessionQuerySet, Transport, written
+from .models import EndReason, Session, SessionQuerySet, Transport, sessions_for_write
 from .serializers import (
     NothingSerializer,
     SessionSerializer,
@@ -31,29 +31,31 @@ from .serializers import (
     TokenRefreshSerializer,
     TokenVerifySerializer,
 )
+from .sessions import store
 from .throttling import LoginThrottle
 from .tokens import TokenPair
-from .transports import bearer
+from .transports import bearer, bodies
+from .transports.bodies import RequestTooLarge  # noqa: F401 - a public name of this module
 
-#: In what a body may be written, by Python's names. Others are refused unread: Python's codecs
-#: include some that unpack bombs (zlib, bz2), and DRF before 3.18 reads a body by any of them.
-_CHARSETS = frozenset({"utf-8", "ascii", "iso8859-1"})
-
-
-class RequestTooLarge(APIException):
-    """The body is larger than Django's DATA_UPLOAD_MAX_MEMORY_SIZE."""
-
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = "Request body is too large."
-    default_code = "request_too_large"
+#: Maximum number of sessions in one response.
+_LISTED = 100
 
 
 class SignetView(generics.GenericAPIView[Any]):
-    """What all endpoints share: their transactions, their body, their errors, no caching."""
+    """The base class of all endpoints: transactions, size limits, error responses, no caching."""
+
+    #: Method → status → serializer of the answer's body. It describes the API, for OpenAPI.
+    responses: ClassVar[answers.Methods] = {}
+    #: Whether a POST or PATCH needs a body, even if nothing in it is read.
+    requires_body = False
+
+    def get_parameters(self) -> list[answers.Parameter]:
+        """Return the parameters in the query, the path, the headers and the cookies."""
+        return []
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Return the view, outside ATOMIC_REQUESTS: each statement of a flow commits alone."""
+        """Return the view without ATOMIC_REQUESTS, so that each statement commits on its own."""
         view = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
@@ -61,163 +63,148 @@ class SignetView(generics.GenericAPIView[Any]):
 
     @method_decorator(sensitive_post_parameters())
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Handle a request; its form stays out of error reports."""
+        """Handle a request, and hide its form data in error reports."""
         return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Read the body before anything looks into it."""
-        _read_body(request)
+        """Parse the body first, because authentication and permission classes may read the body."""
+        bodies.read(request)
         super().initial(request, *args, **kwargs)
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer an error with `detail` and `code`."""
-        error = problems.translate(exc) if isinstance(exc, SignetError) else exc
+        """Return the error response, with `detail` and `code`."""
+        error = problems.translate_any(exc)
         response = super().handle_exception(error)
         problems.complete(response, error)
         return response
 
     def refuse(self, error: SignetError) -> Response:
-        """Answer a refusal like any other error, except that what was written stays.
+        """Return the error response to a refusal, and keep the changes in the database.
 
-        DRF's exception handler marks the request's transaction for rollback.
+        Without `keeping_transactions`, DRF's exception handler would roll back the transaction.
         """
         with keeping_transactions():
             return self.handle_exception(error)
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Keep answers out of every cache (RFC 6749 §5.1)."""
+        """Forbid caching of the response (RFC 6749 §5.1)."""
         response = super().finalize_response(*args, **kwargs)
         response["Cache-Control"] = "no-store"
         return response
 
 
 class TokenView(SignetView):
-    """An endpoint that reads a JSON object or a form, and no header."""
+    """The base class of endpoints that take a JSON object or a form, and need no access token."""
 
     authentication_classes = ()
     permission_classes = ()
-    #: How the refresh token travels.
+    #: How the client sends the refresh token.
     transport = Transport.TOKEN
 
     def get_authenticate_header(self, request: Request) -> str:
-        """Return the challenge of a 401."""
+        """Return the value of `WWW-Authenticate` for a 401."""
         return bearer.challenge()
 
     @sensitive_variables()
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Check the form of what was sent, and answer."""
+    def post(  # noqa: D102 - without it, drf-spectacular shows the docstring of the endpoint
+        self, request: Request, *args: Any, **kwargs: Any
+    ) -> Response:
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         return self.answer(request, serializer.validated_data)
 
     def answer(self, request: Request, data: dict[str, Any]) -> Response:
-        """Return the answer to valid input."""
+        """Process valid input, and return the response."""
         raise NotImplementedError
 
 
 class TokenObtainPairView(TokenView):
-    """Exchange username and password for an access and a refresh token."""
+    """Exchange a username and password for an access token and a refresh token."""
 
     serializer_class = TokenObtainPairSerializer
+    responses = answers.OBTAIN
     login_throttle_class = LoginThrottle
 
     @sensitive_variables()
     def answer(self, request: Request, data: dict[str, Any]) -> Response:
-        """Log in."""
+        """Log the user in, and return the response."""
         username = str(data.get(get_user_model().USERNAME_FIELD, ""))
         with self.login_throttle_class().attempt(request._request, username):
-            pair = flows.login(request._request, data, transport=self.transport)
+            pair = self.log_in(request, data)
         return self.respond(pair)
 
+    def log_in(self, request: Request, data: dict[str, Any]) -> TokenPair:
+        """Return the tokens of a new session."""
+        return flows.login(request._request, data, transport=self.transport)
+
     def respond(self, pair: TokenPair) -> Response:
-        """Return the answer to a login that succeeded."""
+        """Return the response to a successful login."""
         return Response({"refresh": pair.refresh, "access": pair.access})
 
 
 class TokenRefreshView(TokenView):
-    """Exchange a refresh token for a new access token and, with rotation, a new refresh token."""
+    """Exchange a refresh token for a new access token.
+
+    If the response contains a new refresh token, use it from now on.
+    """
 
     serializer_class = TokenRefreshSerializer
+    responses = answers.REFRESH
 
     @sensitive_variables()
     def answer(self, request: Request, data: dict[str, Any]) -> Response:
-        """Refresh."""
+        """Refresh the tokens and return the response."""
         outcome = flows.refresh(data["refresh"], request._request)
         if not isinstance(outcome, TokenPair):
             return self.refuse(outcome)
-        answer = {"access": outcome.access}
-        return Response(answer | ({"refresh": outcome.refresh} if outcome.refresh else {}))
+        data = {"access": outcome.access}
+        return Response(data | ({"refresh": outcome.refresh} if outcome.refresh else {}))
 
 
 class TokenVerifyView(TokenView):
-    """Say whether a token, of either kind, would be accepted now."""
+    """Check whether an access token or a refresh token is valid now."""
 
     serializer_class = TokenVerifySerializer
+    responses = answers.VERIFY
 
     @sensitive_variables()
     def answer(self, request: Request, data: dict[str, Any]) -> Response:
-        """Verify."""
-        flows.verify(data["token"])
+        """Verify the token and return an empty response."""
+        flows.verify(data["token"], request._request)
         return Response({})
 
 
 class TokenLogoutView(TokenView):
-    """End the session of a refresh token. May be repeated."""
+    """Log out: end the session of a refresh token. Safe to repeat."""
 
     serializer_class = TokenRefreshSerializer
+    responses = answers.LOGOUT
 
     @sensitive_variables()
     def answer(self, request: Request, data: dict[str, Any]) -> Response:
-        """Log out."""
+        """End the session and return an empty response."""
         flows.logout(data["refresh"], request._request)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class OwnSessionsView(SignetView):
-    """An endpoint on the sessions of the user whose access token is in the header."""
+    """The base class of endpoints for the sessions of the authenticated user."""
 
     authentication_classes: Any = (JWTAuthentication,)
     permission_classes = (IsAuthenticated,)
     serializer_class: type[BaseSerializer[Any]] = SessionSerializer
     pagination_class = None
+    filter_backends = ()
 
     def get_queryset(self) -> SessionQuerySet:
-        """Return the user's sessions, whatever became of them."""
-        return written().filter(user=self.request.user.pk)
+        """Return all sessions of the user, including ended sessions."""
+        return sessions_for_write().filter(user=self.request.user.pk)
 
-
-class TokenLogoutAllView(OwnSessionsView):
-    """End all sessions of the user."""
-
-    serializer_class = NothingSerializer
-
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Log out everywhere."""
-        flows.logout_everywhere(request.user, request._request)
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class SessionListView(OwnSessionsView):
-    """The user's live sessions, the last used first."""
-
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """List them."""
-        live = self.get_queryset().live().order_by("-refreshed_at", "-id")
-        return Response(self.get_serializer(live, many=True).data)
-
-
-class SessionDetailView(OwnSessionsView):
-    """One session of the user."""
-
-    def delete(self, request: Request, session_id: str, *args: Any, **kwargs: Any) -> Response:
-        """End it. May be repeated."""
-        session = self._find(session_id)
-        sessions.end(session.pk, user_id=session.user_id, reason=EndReason.ENDED_BY_USER)
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-    def _find(self, session_id: str) -> Session:
+    def _find(self, session_id: str, sessions: SessionQuerySet | None = None) -> Session:
+        """Return a session of the user by its id, or raise a 404."""
+        rows = self.get_queryset() if sessions is None else sessions
         try:
-            session = self.get_queryset().filter(pk=uuid.UUID(session_id)).first()
+            session = rows.filter(pk=uuid.UUID(session_id)).first()
         except ValueError:
             session = None
         if session is None:
@@ -225,43 +212,87 @@ class SessionDetailView(OwnSessionsView):
         return session
 
 
-@contextmanager
-def keeping_transactions() -> Iterator[None]:
-    """Leave the marks for rollback as they were, whatever the block does."""
-    open_ones = [c for c in connections.all(initialized_only=True) if c.in_atomic_block]
-    marks = [(connection, connection.needs_rollback) for connection in open_ones]
-    yield
-    for connection, mark in marks:
-        connection.set_rollback(mark)
+class TokenLogoutAllView(OwnSessionsView):
+    """Log out everywhere: end all your sessions."""
+
+    serializer_class = NothingSerializer
+    responses = answers.LOGOUT_ALL
+
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Log out everywhere: end all your sessions."""
+        flows.logout_everywhere(request.user, request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _read_body(request: Request) -> None:
-    """Parse the body and the query, and let whatever becomes of hostile ones be the client's error.
+class TokenLogoutOthersView(TokenLogoutAllView):
+    """Log out on all other devices: end all your sessions except the session of this request."""
 
-    DRF's parsers read past Django's limit, and let RecursionError and a codec's own errors through.
-    """
-    limit = cast("int | None", settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
-    if limit is not None and _content_length(request) > limit:
-        raise RequestTooLarge
-    if not _is_legible((request.content_params or {}).get("charset", "utf-8")):
-        raise UnsupportedMediaType(request.content_type)
-    try:
-        _ = request.data, request.query_params  # reading them is parsing them
-    except APIException:
-        raise
-    except Exception as error:
-        raise ParseError from error
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Log out on all other devices: end all your sessions except the session of this request.
+
+        Safe to repeat.
+        """
+        current = getattr(request.auth, "session_id", None)
+        store.end_all(request.user, reason=EndReason.ENDED_BY_USER, keep=current)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _is_legible(charset: str) -> bool:
-    try:
-        return codecs.lookup(charset).name in _CHARSETS
-    except LookupError:
-        return False
+class SessionListView(OwnSessionsView):
+    """List your sessions, the most recently used first, at most 100 at a time."""
+
+    responses = answers.SESSION_LIST
+
+    def get_parameters(self) -> list[answers.Parameter]:
+        """Return the query parameter `before`."""
+        return [*super().get_parameters(), answers.BEFORE]
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List your sessions, the most recently used first, at most 100 at a time.
+
+        The session of this request is always in this list. With `?before=<id>`, list the other
+        sessions that were last used before the session with this id.
+        """
+        live = self.get_queryset().live()
+        current: Any = getattr(request.auth, "session_id", None)
+        before = request.query_params.get("before")
+        if before is None:
+            page = _with_current(live, current)
+        else:
+            older = live.exclude(pk=current).last_used_first(after=self._find(before))
+            page = list(older[:_LISTED])
+        return Response(self.get_serializer(page, many=True).data)
 
 
-def _content_length(request: Request) -> int:
-    try:
-        return int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        return 0
+class SessionDetailView(OwnSessionsView):
+    """Rename or end one of your sessions."""
+
+    responses = answers.SESSION_DETAIL
+
+    def get_parameters(self) -> list[answers.Parameter]:
+        """Return the id of the session in the path."""
+        return [*super().get_parameters(), answers.SESSION_ID]
+
+    def patch(self, request: Request, session_id: str, *args: Any, **kwargs: Any) -> Response:
+        """Set the label of one of your sessions that has neither ended nor expired.
+
+        An empty string removes the label.
+        """
+        session = self._find(session_id, self.get_queryset().live())
+        serializer = self.get_serializer(session, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        serializer.save()
+        return Response(serializer.data)
+
+    def delete(self, request: Request, session_id: str, *args: Any, **kwargs: Any) -> Response:
+        """End one of your sessions. Safe to repeat."""
+        session = self._find(session_id)
+        store.end(session.pk, user_id=session.user_id, reason=EndReason.ENDED_BY_USER)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _with_current(live: SessionQuerySet, current: Any) -> list[Session]:
+    page = list(live.last_used_first()[:_LISTED])
+    if len(page) < _LISTED or any(session.pk == current for session in page):
+        return page
+    # The current session is first, not last: the client sends the last id in `before` to continue.
+    return [*live.filter(pk=current), *page][:_LISTED]

@@ -1,4 +1,4 @@
-"""User models unlike Django's own, for `tests.variants`."""
+"""An app with custom user models for `tests.variants`."""
 
 from django.apps import AppConfig
 

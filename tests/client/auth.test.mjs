@@ -1,4 +1,4 @@
-/** The client by itself: its state, its requests, its clocks. `node --test tests/client`. */
+/** The client in one tab: its state, its requests, its clocks. Run `node --test tests/client`. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,29 +8,69 @@ import { World, settle } from './world.mjs';
 
 const { AuthError } = module;
 const offline = () => new TypeError('Failed to fetch');
+const unavailable = () =>
+  Response.json({ code: 'service_unavailable', detail: 'x' }, { status: 503, headers: { 'Retry-After': '1' } });
 const busy = (headers) => Response.json({ code: 'busy', detail: 'Busy.' }, { status: 503, headers });
-const refused = (reason) =>
+const rejection = (reason) =>
   Response.json({ code: 'token_not_valid', reason, detail: 'No.' }, { status: 401 });
 
-test('there are ten names: two of the module, eight of a client, which is frozen', (t) => {
+test('the module exports two names, and a client is frozen and has nine members', (t) => {
   assert.deepEqual(Object.keys(module).sort(), ['AuthError', 'createAuth']);
   const auth = new World(t).open();
-  const names = ['dispose', 'fetch', 'login', 'logout', 'ready', 'state', 'subscribe', 'token'];
+  const names = ['dispose', 'fetch', 'login', 'logout', 'ready', 'sessions', 'state', 'subscribe', 'token'];
   assert.deepEqual(Object.keys(auth).sort(), names);
   assert.ok(Object.isFrozen(auth));
 });
 
-test('an anonymous visit asks once and is out without a reason', async (t) => {
+test('unknown options are refused with the nearest known option', (t) => {
+  const world = new World(t);
+  const nearest = {
+    baseUrl: 'url',
+    baseURL: 'url',
+    URL: 'url',
+    uri: 'url',
+    Mode: 'mode',
+    store: 'storage',
+    storageKey: 'storage',
+    origin: 'origins',
+    allowedOrigins: 'origins',
+  };
+  for (const [name, meant] of Object.entries(nearest)) {
+    const message = `createAuth: unknown option "${name}", did you mean "${meant}"? Known: url, mode, storage, origins`;
+    assert.throws(() => world.open({ [name]: 'x' }), { name: 'TypeError', message });
+    assert.throws(() => world.open({ url: '/auth/', [name]: undefined }), { message });
+  }
+  for (const name of ['', 'constructor', '__proto__ ', 'x'.repeat(10_000)]) {
+    assert.throws(() => world.open({ [name]: 'x' }), /unknown option/);
+  }
+  assert.deepEqual(world.requests, []);
+});
+
+test('an unknown mode is refused', (t) => {
+  const world = new World(t);
+  for (const mode of ['tokens', 'Token', 'session', '', 1, {}]) {
+    assert.throws(() => world.open({ mode }), /^TypeError: createAuth: unknown mode ".*", .*Known: cookie, token$/);
+  }
+  assert.throws(() => world.open({ mode: 'tokens' }), /did you mean "token"/);
+  assert.deepEqual(world.requests, []);
+});
+
+test('every known option is accepted, also if it is undefined', async (t) => {
+  const options = { url: undefined, mode: undefined, storage: undefined, origins: undefined };
+  assert.equal((await new World(t).open(options).ready).status, 'out');
+});
+
+test('an anonymous visit refreshes once and is out without a reason', async (t) => {
   const world = new World(t);
   const auth = world.open();
   assert.deepEqual({ ...auth.state }, { status: 'loading', claims: null, expiresAt: null, reason: null });
   assert.equal(await auth.ready, auth.state);
   assert.deepEqual({ ...auth.state }, { status: 'out', claims: null, expiresAt: null, reason: null });
   assert.equal(await auth.token(), null);
-  assert.deepEqual(world.requests.map((one) => one.path), ['/auth/refresh/']);
+  assert.deepEqual(world.requests.map((request) => request.path), ['/auth/refresh/']);
 });
 
-test('requests to the cookie endpoints are what the server asks for', async (t) => {
+test('requests to the cookie endpoints have the headers and options that the server requires', async (t) => {
   const world = new World(t);
   await world.open({ url: '/auth' }).ready;
   const [{ request, body }] = world.requests;
@@ -43,14 +83,14 @@ test('requests to the cookie endpoints are what the server asks for', async (t) 
   assert.equal(request.keepalive, true);
 });
 
-test('login resolves to the new state, with claims in any alphabet', async (t) => {
+test('login resolves to the new state, and claims may contain non-ASCII text', async (t) => {
   const auth = await new World(t).openIn();
   const { status, claims, reason } = auth.state;
   assert.deepEqual([status, claims.name, reason], ['in', 'Zoë', null]);
   assert.ok(Object.isFrozen(auth.state) && Object.isFrozen(claims));
 });
 
-test('a refused login rejects with what the server said, and changes nothing', async (t) => {
+test("a rejected login rejects with the server's error, and the state stays the same", async (t) => {
   const world = new World(t);
   const auth = world.open();
   const before = await auth.ready;
@@ -65,7 +105,7 @@ test('a refused login rejects with what the server said, and changes nothing', a
   assert.equal(auth.state, before);
 });
 
-test('the state is the same object until something changes', async (t) => {
+test('the state is the same object until it changes', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   const { state } = auth;
@@ -77,7 +117,7 @@ test('the state is the same object until something changes', async (t) => {
   assert.notEqual(auth.state, state);
 });
 
-test('methods work detached', async (t) => {
+test('methods work without their object', async (t) => {
   const { login, token, fetch, subscribe, logout, ready, dispose } = new World(t).open();
   await ready;
   await login({ username: 'vitor', password: '123' });
@@ -90,32 +130,32 @@ test('methods work detached', async (t) => {
   dispose();
 });
 
-test('functions and observers hear the state now and at each change, until they end', async (t) => {
+test('functions and observers receive the state now and at each change, until they unsubscribe', async (t) => {
   const auth = new World(t).open();
-  const heard = { fn: [], observer: [] };
-  const end = auth.subscribe((state) => heard.fn.push(state.status));
-  const subscription = auth.subscribe({ next: (state) => heard.observer.push(state.status) });
+  const received = { fn: [], observer: [] };
+  const end = auth.subscribe((state) => received.fn.push(state.status));
+  const subscription = auth.subscribe({ next: (state) => received.observer.push(state.status) });
   await auth.ready;
   end();
   await auth.login({ password: '123' });
   subscription.unsubscribe();
   await auth.logout();
-  assert.deepEqual(heard, { fn: ['loading', 'out'], observer: ['loading', 'out', 'in'] });
+  assert.deepEqual(received, { fn: ['loading', 'out'], observer: ['loading', 'out', 'in'] });
 });
 
-test('an observer that fails is no reason for others not to hear', async (t) => {
+test('an observer that throws does not keep the state from other observers', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   const thrown = [];
   t.mock.method(globalThis, 'queueMicrotask', (fn) => thrown.push(fn));
   auth.subscribe(() => { throw new Error('mine'); });
-  const heard = [];
-  auth.subscribe((state) => heard.push(state.status));
-  assert.deepEqual(heard, ['in']);
+  const received = [];
+  auth.subscribe((state) => received.push(state.status));
+  assert.deepEqual(received, ['in']);
   assert.throws(thrown[0], /mine/);
 });
 
-test('fetch adds the token', async (t) => {
+test('fetch adds the access token', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   const answer = await auth.fetch('/api/private', { method: 'POST', body: 'hello' });
@@ -123,7 +163,7 @@ test('fetch adds the token', async (t) => {
   assert.equal(world.requests[0].bearer, `Bearer ${await auth.token()}`);
 });
 
-test('twenty calls after the end of a token cost one refresh', async (t) => {
+test('twenty calls with an expired token cause one refresh', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.pass(300);
@@ -133,7 +173,7 @@ test('twenty calls after the end of a token cost one refresh', async (t) => {
   assert.equal(world.count('/api/private'), 20);
 });
 
-test('twenty calls whose token is refused cost one refresh, and one more try each', async (t) => {
+test('twenty calls whose token is rejected cause one refresh, and each is sent again once', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.good.clear();
@@ -143,7 +183,7 @@ test('twenty calls whose token is refused cost one refresh, and one more try eac
   assert.equal(world.count('/api/private'), 40);
 });
 
-test('a request is sent twice at most', async (t) => {
+test('a request is sent at most twice', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   t.mock.method(world, 'api', () => new Response('{}', { status: 401 }));
@@ -151,24 +191,24 @@ test('a request is sent twice at most', async (t) => {
   assert.equal(world.count('/api/private'), 2);
 });
 
-for (const [kind, make, told] of [
-  ['text', () => 'hello', /^hello$/],
+for (const [kind, make, expected] of [
+  ['string', () => 'hello', /^hello$/],
   ['FormData', () => { const form = new FormData(); form.set('file', new Blob(['hello']), 'a.txt'); return form; }, /filename="a.txt"[^]*hello/],
-  ['a Blob', () => new Blob(['hello']), /^hello$/],
-  ['a stream', () => new Blob(['hello']).stream(), /^hello$/],
-  ['parameters', () => new URLSearchParams({ a: 'b' }), /^a=b$/],
+  ['Blob', () => new Blob(['hello']), /^hello$/],
+  ['ReadableStream', () => new Blob(['hello']).stream(), /^hello$/],
+  ['URLSearchParams', () => new URLSearchParams({ a: 'b' }), /^a=b$/],
 ]) {
-  test(`${kind} survives the second try`, async (t) => {
+  test(`a body of type ${kind} is sent again after a 401`, async (t) => {
     const world = new World(t);
     const auth = await world.openIn();
     world.good.clear();
     const answer = await auth.fetch('/api/private', { method: 'POST', body: make(), duplex: 'half' });
-    assert.match((await answer.json()).text, told);
+    assert.match((await answer.json()).text, expected);
     assert.equal(world.count('/api/private'), 2);
   });
 }
 
-test('a Request may be given instead of an address', async (t) => {
+test('fetch accepts a Request instead of an address', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.good.clear();
@@ -176,7 +216,7 @@ test('a Request may be given instead of an address', async (t) => {
   assert.deepEqual(await (await auth.fetch(request)).json(), { text: 'hello' });
 });
 
-test('no origin gets the token but that of the endpoints and those listed', async (t) => {
+test('only the origin of the endpoints and the listed origins get the token', async (t) => {
   const world = new World(t);
   const auth = await world.openIn({ origins: ['https://api.example/v1/'] });
   const addresses = {
@@ -194,14 +234,14 @@ test('no origin gets the token but that of the endpoints and those listed', asyn
   }
 });
 
-test('a header of the caller is left alone', async (t) => {
+test('an Authorization header of the caller is kept', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   await auth.fetch('/api/', { headers: { Authorization: 'Basic eA==' } });
   assert.equal(world.requests.at(-1).bearer, 'Basic eA==');
 });
 
-test('a token is renewed a tenth of its life ahead, at most 30 seconds', async (t) => {
+test('a token is refreshed when a tenth of its lifetime is left, at most 30 seconds', async (t) => {
   for (const [lifetime, lead] of [[3, 0.3], [60, 6], [300, 30], [86_400, 30]]) {
     await t.test(`${lifetime} s`, async (t) => {
       const world = new World(t);
@@ -217,7 +257,7 @@ test('a token is renewed a tenth of its life ahead, at most 30 seconds', async (
   }
 });
 
-test('a lifetime of nothing does not loop', async (t) => {
+test('a lifetime of zero does not cause a loop', async (t) => {
   const world = new World(t);
   world.lifetime = 0;
   const auth = await world.openIn();
@@ -225,7 +265,7 @@ test('a lifetime of nothing does not loop', async (t) => {
   assert.equal(world.count('/auth/refresh/'), 1);
 });
 
-test('a token ends by what has passed since it was asked for, on a slow line too', async (t) => {
+test("a token's age counts from its request, also when the response is slow", async (t) => {
   const world = new World(t);
   await world.openIn();
   world.gate = { then: (resolve) => { world.pass(200); resolve(); } };
@@ -240,7 +280,7 @@ test('a token ends by what has passed since it was asked for, on a slow line too
   assert.equal(world.count('/auth/refresh/'), 1);
 });
 
-test('a sleep in which the monotonic clock stands still ends the token', async (t) => {
+test('a token expires during a sleep that stops the monotonic clock', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.wall += 7_200_000;
@@ -249,7 +289,7 @@ test('a sleep in which the monotonic clock stands still ends the token', async (
 });
 
 for (const hours of [1, -1]) {
-  test(`a clock set by ${hours} h costs one refresh at most`, async (t) => {
+  test(`a clock that is set by ${hours} h causes at most one refresh`, async (t) => {
     const world = new World(t);
     const auth = await world.openIn();
     world.wall += hours * 3_600_000;
@@ -258,16 +298,16 @@ for (const hours of [1, -1]) {
     world.requests.length = 0;
     world.pass(300);
     await auth.token();
-    assert.equal(world.count('/auth/refresh/'), 1, 'and then it ends as before');
+    assert.equal(world.count('/auth/refresh/'), 1, 'the token expires as before');
   });
 }
 
-test('without a network a token that is still good is given, and then a retryable error', async (t) => {
+test('without a network, token() returns a valid token until it expires, then a retryable error', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.faults = [offline()];
   world.pass(280);
-  assert.ok(await auth.token(), 'in the lead');
+  assert.ok(await auth.token(), 'a failed early refresh must not lose a valid token');
   world.pass(20);
   world.faults = [offline()];
   await assert.rejects(auth.token(), { code: 'network', status: 0, retryable: true });
@@ -275,14 +315,15 @@ test('without a network a token that is still good is given, and then a retryabl
   assert.equal(auth.state.status, 'in');
 });
 
-for (const [what, fault, code] of [
+for (const [response, fault, code] of [
   ['503', busy, 'busy'],
+  ['503 without the database', unavailable, 'service_unavailable'],
   ['429', () => Response.json({ code: 'throttled' }, { status: 429 }), 'throttled'],
-  ['a page of a proxy', () => new Response('<h1>502</h1>', { status: 502 }), 'network'],
-  ['the page of a hotel', () => new Response('<h1>Welcome</h1>'), 'network'],
-  ['a token that is none', () => Response.json({ access: 'x', expires_in: 1 }), 'network'],
+  ['an HTML error page of a proxy', () => new Response('<h1>502</h1>', { status: 502 }), 'network'],
+  ['the login page of a captive portal', () => new Response('<h1>Welcome</h1>'), 'network'],
+  ['a malformed access token', () => Response.json({ access: 'x', expires_in: 1 }), 'network'],
 ]) {
-  test(`${what} keeps the session, and the next refresh waits`, async (t) => {
+  test(`${response} keeps the session, and the next refresh waits`, async (t) => {
     const world = new World(t);
     const auth = await world.openIn();
     world.pass(300);
@@ -298,7 +339,7 @@ for (const [what, fault, code] of [
   });
 }
 
-test('the wait is between half of its length and all of it, so that not all come at once', async (t) => {
+test('the pause after a failure is random between half and all of its length', async (t) => {
   for (const [random, pause] of [[0, 0.5], [0.5, 0.75], [1, 1]]) {
     await t.test(`${pause} s`, async (t) => {
       const world = new World(t);
@@ -316,7 +357,7 @@ test('the wait is between half of its length and all of it, so that not all come
   }
 });
 
-test('Retry-After is kept to', async (t) => {
+test('the next refresh waits for Retry-After', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.pass(300);
@@ -328,7 +369,7 @@ test('Retry-After is kept to', async (t) => {
   assert.ok(await auth.token());
 });
 
-test('a 401 or 403 of somebody else signs nobody out', async (t) => {
+test('a 401 that does not come from drf-signet logs nobody out', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.pass(300);
@@ -338,11 +379,11 @@ test('a 401 or 403 of somebody else signs nobody out', async (t) => {
 });
 
 for (const reason of ['expired', 'ended', 'reused']) {
-  test(`a refresh that is refused as ${reason} signs out, and the state says why`, async (t) => {
+  test(`a refresh rejected as ${reason} logs out, and the state has the reason`, async (t) => {
     const world = new World(t);
     const auth = await world.openIn();
     world.good.clear();
-    world.faults = [refused(reason)];
+    world.faults = [rejection(reason)];
     assert.equal((await auth.fetch('/api/private')).status, 401);
     assert.deepEqual([auth.state.status, auth.state.reason], ['out', reason]);
     assert.equal(await auth.token(), null);
@@ -350,7 +391,7 @@ for (const reason of ['expired', 'ended', 'reused']) {
   });
 }
 
-test('a code without a reason is the reason', async (t) => {
+test('an error without a reason uses its code as the reason', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.pass(300);
@@ -359,7 +400,7 @@ test('a code without a reason is the reason', async (t) => {
   assert.equal(auth.state.reason, 'user_inactive');
 });
 
-test('a cookie that is gone has ended the session', async (t) => {
+test('a deleted cookie ends the session', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.pass(300);
@@ -368,7 +409,7 @@ test('a cookie that is gone has ended the session', async (t) => {
   assert.equal(auth.state.reason, 'ended');
 });
 
-test('a page that starts without a network goes on loading, and tries again', async (t) => {
+test('a page that starts without a network keeps loading, and tries again', async (t) => {
   const world = new World(t);
   const timers = [];
   t.mock.method(globalThis, 'setTimeout', (fn, time) => timers.push({ fn, time }));
@@ -379,7 +420,7 @@ test('a page that starts without a network goes on loading, and tries again', as
   for (const pause of [1_000, 2_000]) {
     const { fn, time } = timers.at(-1);
     assert.equal(time, pause);
-    world.pass((time - 50) / 1_000); // some browsers round what their clocks say, not when timers end
+    world.pass((time - 50) / 1_000); // some browsers round their clocks, but not their timers
     fn();
     await settle();
   }
@@ -387,7 +428,36 @@ test('a page that starts without a network goes on loading, and tries again', as
   await auth.ready;
 });
 
-test('a network that is back is used at once', async (t) => {
+test('a page that starts without the database keeps loading, and logs nobody out', async (t) => {
+  const world = new World(t);
+  await (await world.openIn()).dispose();
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  world.faults = [unavailable(), unavailable()];
+  const auth = world.open();
+  await settle();
+  assert.deepEqual([auth.state.status, auth.state.reason], ['loading', 'service_unavailable']);
+  for (const pause of [1, 2]) {
+    world.pass(pause);
+    t.mock.timers.tick(pause * 1_000);
+    await settle();
+  }
+  assert.equal(auth.state.status, 'in');
+  assert.equal(world.count('/auth/refresh/'), 3);
+});
+
+test('logout and login reject without the database, and the session continues', async (t) => {
+  const world = new World(t);
+  const auth = await world.openIn();
+  const before = auth.state;
+  world.faults = [unavailable(), unavailable(), unavailable()];
+  const error = { code: 'service_unavailable', status: 503, retryable: true };
+  await assert.rejects(auth.logout(), error);
+  await assert.rejects(auth.logout({ everywhere: true }), error);
+  await assert.rejects(auth.login({ username: 'vitor', password: '123' }), error);
+  assert.equal(auth.state, before);
+});
+
+test('the client refreshes as soon as the network is back', async (t) => {
   const world = new World(t);
   world.faults = [offline()];
   const auth = world.open();
@@ -403,7 +473,7 @@ test('a network that is back is used at once', async (t) => {
   assert.ok(await auth.token());
 });
 
-test('a mistake in the set-up ends the loading, and says what it is', async (t) => {
+test('a configuration error ends the loading, and the state names it', async (t) => {
   const world = new World(t);
   world.faults = [Response.json({ code: 'csrf_failed', detail: 'No.' }, { status: 403 })];
   const auth = world.open();
@@ -411,7 +481,7 @@ test('a mistake in the set-up ends the loading, and says what it is', async (t) 
   assert.deepEqual([auth.state.status, auth.state.reason], ['out', 'csrf_failed']);
 });
 
-test('an abort is for its caller alone', async (t) => {
+test('an abort only ends the call of its caller', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.pass(300);
@@ -431,20 +501,20 @@ test('an abort is for its caller alone', async (t) => {
   open();
   const [token, call, otherToken, otherCall] = await results;
   assert.deepEqual([token.reason.code, token.reason.name, token.reason.retryable], ['aborted', 'AbortError', false]);
-  assert.equal(call.reason, fetched.signal.reason, 'as fetch itself');
+  assert.equal(call.reason, fetched.signal.reason, 'an aborted call must reject like fetch');
   assert.ok(otherToken.value);
   assert.equal(otherCall.value.status, 200);
   assert.equal(world.count('/auth/refresh/'), 1);
 });
 
-test('a signal that was aborted before is noticed, with a good token too', async (t) => {
+test('a signal that is already aborted rejects, even with a valid token', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   await assert.rejects(auth.token({ signal: AbortSignal.abort() }), { code: 'aborted' });
   await assert.rejects(auth.fetch('/api/', { signal: AbortSignal.abort() }), { name: 'AbortError' });
 });
 
-test('a request that takes ten seconds is given up', async (t) => {
+test('a request is aborted after ten seconds', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.pass(300);
@@ -454,20 +524,20 @@ test('a request that takes ten seconds is given up', async (t) => {
     new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))));
   const token = auth.token();
   await settle();
-  assert.deepEqual(timers.map((one) => one.time), [10_000]);
+  assert.deepEqual(timers.map((timer) => timer.time), [10_000]);
   timers[0].fn();
   await assert.rejects(token, { code: 'network', retryable: true });
 });
 
-test('logging out ends the session, and says so', async (t) => {
+test('logout ends the session, with the reason logout', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   assert.equal(await auth.logout(), undefined);
   assert.deepEqual([auth.state.status, auth.state.reason], ['out', 'logout']);
-  assert.deepEqual(world.requests.map((one) => one.path), ['/auth/logout/']);
+  assert.deepEqual(world.requests.map((request) => request.path), ['/auth/logout/']);
 });
 
-test('a logout that the server has not confirmed rejects, and the session goes on', async (t) => {
+test('a logout that the server does not confirm rejects, and the session continues', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.faults = [offline()];
@@ -475,18 +545,18 @@ test('a logout that the server has not confirmed rejects, and the session goes o
   assert.equal(auth.state.status, 'in');
 });
 
-test('logging out everywhere sends the token, a new one if need be', async (t) => {
+test('logout everywhere sends an access token, and refreshes it if it is rejected', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
-  world.faults = [refused('expired')];
+  world.faults = [rejection('expired')];
   await auth.logout({ everywhere: true });
-  assert.deepEqual(world.requests.map((one) => one.path), ['/auth/logout/all/', '/auth/refresh/', '/auth/logout/all/']);
+  assert.deepEqual(world.requests.map((request) => request.path), ['/auth/logout/all/', '/auth/refresh/', '/auth/logout/all/']);
   assert.ok(world.requests.at(-1).bearer.startsWith('Bearer '));
   assert.deepEqual([auth.state.status, auth.state.reason], ['out', 'logout']);
   await auth.logout({ everywhere: true });
 });
 
-test('logging out everywhere rejects where it was refused', async (t) => {
+test('logout everywhere rejects if the server fails', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.faults = [busy()];
@@ -494,7 +564,7 @@ test('logging out everywhere rejects where it was refused', async (t) => {
   assert.equal(auth.state.status, 'in');
 });
 
-test('a page that comes back from the history asks anew', async (t) => {
+test('a page restored from the history refreshes again', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
   world.emit('pageshow', { persisted: false });
@@ -505,38 +575,38 @@ test('a page that comes back from the history asks anew', async (t) => {
   assert.equal(world.count('/auth/refresh/'), 1);
 });
 
-test('a page that was left while nobody was logged in learns from the history who is', async (t) => {
+test('a page restored from the history notices a login that happened meanwhile', async (t) => {
   const world = new World(t);
   const auth = world.open();
   const state = await auth.ready;
   world.emit('pageshow', { persisted: true });
   await settle();
-  assert.equal(auth.state, state, 'still nobody');
-  world.sid = 'of another page';
+  assert.equal(auth.state, state, 'the state must not change');
+  world.sid = 'session of another page';
   world.emit('pageshow', { persisted: true });
   await settle();
-  assert.equal(auth.state.claims.sid, 'of another page');
+  assert.equal(auth.state.claims.sid, 'session of another page');
 });
 
 test('nothing happens after dispose', async (t) => {
   const world = new World(t);
   const auth = await world.openIn();
-  const heard = [];
-  auth.subscribe((state) => heard.push(state));
+  const received = [];
+  auth.subscribe((state) => received.push(state));
   world.pass(300);
   const late = auth.token();
   auth.dispose();
   await late;
   world.emit('pageshow', { persisted: true });
   await settle();
-  assert.equal(heard.length, 1);
+  assert.equal(received.length, 1);
   assert.equal(world.count('/auth/refresh/'), 1);
   for (const call of [auth.token, auth.login, auth.logout, () => auth.fetch('/api/')]) {
     await assert.rejects(call(), { code: 'aborted' });
   }
 });
 
-test('where pages are rendered nobody is asked', async (t) => {
+test('no request is sent during server-side rendering', async (t) => {
   const world = new World(t);
   world.define('location', undefined);
   const auth = world.open();

@@ -1,4 +1,4 @@
-/** Bundle an application of the documentation: `node bundle.mjs ENTRY OUTPUT`. */
+/** Bundle an application from the documentation: `node bundle.mjs ENTRY OUTPUT`. */
 
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';

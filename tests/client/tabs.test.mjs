@@ -1,4 +1,4 @@
-/** Two clients in one world: what tabs share, with locks, without, and with one that is stuck. */
+/** Two tabs: what they share with locks, without locks, and when a tab keeps the lock. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,7 +17,7 @@ async function twoTabs(t, { locks } = {}) {
 
 const calls = (auth) => Array.from({ length: 20 }, () => auth.fetch('/api/private'));
 
-test('two tabs refresh once for each end of a token', async (t) => {
+test('two tabs refresh once per expired token', async (t) => {
   const locks = new Locks();
   const { world, first, second } = await twoTabs(t, { locks });
   for (let i = 1; i <= 8; i += 1) {
@@ -30,7 +30,7 @@ test('two tabs refresh once for each end of a token', async (t) => {
   assert.deepEqual(new Set(locks.log), new Set([NAME]));
 });
 
-test('a lock that comes before the news is no reason to refresh again', async (t) => {
+test('a tab that gets the lock before the new token does not refresh again', async (t) => {
   const { world, first, second } = await twoTabs(t, { locks: new Locks() });
   const post = BroadcastChannel.prototype.postMessage;
   t.mock.method(BroadcastChannel.prototype, 'postMessage', function (news) {
@@ -41,16 +41,16 @@ test('a lock that comes before the news is no reason to refresh again', async (t
   assert.equal(world.count('/auth/refresh/'), 1);
 });
 
-test('a tab whose predecessor found nothing out asks itself', async (t) => {
+test('a tab refreshes itself if the tab before it failed', async (t) => {
   const { world, first, second } = await twoTabs(t, { locks: new Locks() });
   world.pass(300);
   world.faults = [new TypeError('Failed to fetch')];
-  const [one, other] = await Promise.allSettled([first.token(), second.token()]);
-  assert.equal(one.reason.code, 'network');
-  assert.ok(other.value);
+  const [failed, refreshed] = await Promise.allSettled([first.token(), second.token()]);
+  assert.equal(failed.reason.code, 'network');
+  assert.ok(refreshed.value);
 });
 
-test('a tab that is stuck with the lock keeps the others waiting four seconds', async (t) => {
+test('a tab that keeps the lock delays other tabs by four seconds', async (t) => {
   const locks = new Locks();
   const { world, first } = await twoTabs(t, { locks });
   world.pass(300);
@@ -60,13 +60,13 @@ test('a tab that is stuck with the lock keeps the others waiting four seconds', 
   const token = first.token();
   await settle();
   assert.equal(world.count('/auth/refresh/'), 0);
-  assert.deepEqual(timers.map((one) => one.time), [4_000]);
+  assert.deepEqual(timers.map((timer) => timer.time), [4_000]);
   timers[0].fn();
   assert.ok(await token);
   release();
 });
 
-test('locks that a platform refuses are done without', async (t) => {
+test('a platform that refuses locks is used without locks', async (t) => {
   const request = () => Promise.reject(new DOMException('no', 'SecurityError'));
   const { world, first } = await twoTabs(t, { locks: { request } });
   world.pass(300);
@@ -96,9 +96,9 @@ test('no observer is called while the lock is held', async (t) => {
   assert.deepEqual(seen, [0, 0, 0, 0]);
 });
 
-test('a lock is held for one request, is never stolen, and no storage is waited for under it', async (t) => {
+test('a lock covers one request and no storage access, and is never stolen', async (t) => {
   const locks = new Locks();
-  const held = []; // what happened under each lock
+  const held = []; // requests and storage accesses under each lock
   let current = null;
   const request = locks.request.bind(locks);
   locks.request = (name, options, work) => {
@@ -116,13 +116,13 @@ test('a lock is held for one request, is never stolen, and no storage is waited 
   world.define('navigator', { locks });
   const serve = world.serve.bind(world);
   t.mock.method(world, 'serve', (sent) => (current?.push(new URL(sent.url).pathname), serve(sent)));
-  const kept = new Map();
-  const noted = (work) => (...args) => (current?.push('storage'), work(...args));
+  const stored = new Map();
+  const recorded = (work) => (...args) => (current?.push('storage'), work(...args));
   const storage = {
     shared: true,
-    getItem: noted((name) => kept.get(name)),
-    setItem: noted((name, value) => kept.set(name, value)),
-    removeItem: noted((name) => kept.delete(name)),
+    getItem: recorded((name) => stored.get(name)),
+    setItem: recorded((name, value) => stored.set(name, value)),
+    removeItem: recorded((name) => stored.delete(name)),
   };
   const auth = world.open({ mode: 'token', storage });
   await auth.ready;
@@ -140,7 +140,7 @@ test('a logout reaches the other tab', async (t) => {
   assert.deepEqual([second.state.status, second.state.reason], ['out', 'logout']);
 });
 
-test('a login of somebody else reaches the other tab', async (t) => {
+test('a login of another user reaches the other tab', async (t) => {
   const { first, second } = await twoTabs(t);
   await first.login({ password: '123' });
   await settle();
@@ -153,7 +153,7 @@ test('a login of somebody else reaches the other tab', async (t) => {
   assert.equal(second.state.status, 'in');
 });
 
-test('theft signs out both, and both say why', async (t) => {
+test('theft logs out both tabs, and both states have the reason', async (t) => {
   const { world, first, second } = await twoTabs(t);
   world.pass(300);
   world.faults = [Response.json({ code: 'token_not_valid', reason: 'reused' }, { status: 401 })];
@@ -162,7 +162,7 @@ test('theft signs out both, and both say why', async (t) => {
   assert.deepEqual([first.state.reason, second.state.reason], ['reused', 'reused']);
 });
 
-test('a refresh that comes back after a logout signs nobody in', async (t) => {
+test('a refresh whose response arrives after a logout logs nobody in', async (t) => {
   const { world, first, second } = await twoTabs(t);
   world.pass(300);
   let open;
@@ -179,7 +179,7 @@ test('a refresh that comes back after a logout signs nobody in', async (t) => {
   assert.deepEqual([first.state.status, second.state.status], ['out', 'out']);
 });
 
-test('a refusal that comes back after a login signs nobody out', async (t) => {
+test('a rejection that arrives after a login logs nobody out', async (t) => {
   const { world, first } = await twoTabs(t);
   world.pass(300);
   let open;
@@ -195,7 +195,7 @@ test('a refusal that comes back after a login signs nobody out', async (t) => {
   assert.equal(first.state.status, 'in');
 });
 
-test('late news of a session that has ended is no news', async (t) => {
+test('a late token of an ended session is ignored', async (t) => {
   const { world, first, second } = await twoTabs(t);
   const { sid } = first.state.claims;
   await first.logout();
@@ -208,7 +208,7 @@ test('late news of a session that has ended is no news', async (t) => {
   assert.deepEqual([first.state.status, second.state.status], ['out', 'out']);
 });
 
-test('the end of another session is not the end of this one', async (t) => {
+test('the end of another session does not end this session', async (t) => {
   const { first } = await twoTabs(t);
   const channel = new BroadcastChannel(NAME);
   channel.postMessage({ ended: 'another', reason: 'logout' });
@@ -217,7 +217,7 @@ test('the end of another session is not the end of this one', async (t) => {
   assert.equal(first.state.status, 'in');
 });
 
-test('news that was long under way is as old as it is', async (t) => {
+test('a token that was delayed between tabs counts its age from its request', async (t) => {
   const { world, first } = await twoTabs(t);
   const channel = new BroadcastChannel(NAME);
   channel.postMessage({ grant: { access: world.mint(), lifetime: 300_000, sentAt: world.wall - 299_000 } });
@@ -227,7 +227,7 @@ test('news that was long under way is as old as it is', async (t) => {
   assert.equal(world.count('/auth/refresh/'), 1);
 });
 
-test('clients of other endpoints share nothing', async (t) => {
+test('clients of different endpoints share nothing', async (t) => {
   const { world, first } = await twoTabs(t);
   const other = world.open({ url: 'https://other.example/auth/' });
   await other.ready;

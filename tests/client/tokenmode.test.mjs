@@ -1,4 +1,4 @@
-/** Token mode: the refresh token in a storage of the application's choice. */
+/** Token mode: the application chooses the storage for the refresh token. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,30 +7,30 @@ import { World, settle } from './world.mjs';
 
 const MODE = { mode: 'token', url: 'https://api.example/api/token/' };
 
-/** A storage like React Native's: its methods return promises. */
-class Slow {
-  kept = new Map();
-  getItem = async (name) => this.kept.get(name) ?? null;
-  setItem = async (name, value) => void this.kept.set(name, value);
-  removeItem = async (name) => void this.kept.delete(name);
+/** A storage like React Native's, whose methods return promises. */
+class AsyncStorage {
+  stored = new Map();
+  getItem = async (name) => this.stored.get(name) ?? null;
+  setItem = async (name, value) => void this.stored.set(name, value);
+  removeItem = async (name) => void this.stored.delete(name);
 }
 
-test('without a token nobody is asked', async (t) => {
+test('without a refresh token no request is sent', async (t) => {
   const world = new World(t);
   const auth = world.open(MODE);
   await auth.ready;
   assert.deepEqual([auth.state.status, auth.state.reason, world.requests.length], ['out', null, 0]);
 });
 
-test('login keeps the refresh token, and nothing else', async (t) => {
+test('login stores the refresh token, and nothing else', async (t) => {
   const world = new World(t);
-  const storage = new Slow();
+  const storage = new AsyncStorage();
   const auth = await world.openIn({ ...MODE, storage });
-  assert.deepEqual([...storage.kept], [['refresh', 'refresh 1']]);
-  assert.equal(auth.state.expiresAt, world.wall + 300_000, 'from the claims: exp − iat');
+  assert.deepEqual([...storage.stored], [['refresh', 'refresh 1']]);
+  assert.equal(auth.state.expiresAt, world.wall + 300_000, 'the lifetime must be exp − iat');
 });
 
-test('requests carry no cookies and no header of the browser endpoints', async (t) => {
+test('requests have no cookies and no X-Requested-With header', async (t) => {
   const world = new World(t);
   const auth = await world.openIn(MODE);
   await auth.login({ username: 'vitor', password: '123' });
@@ -40,29 +40,42 @@ test('requests carry no cookies and no header of the browser endpoints', async (
   assert.equal(request.headers.get('X-Requested-With'), null);
 });
 
-test('a refresh sends the stored token, and stores its successor', async (t) => {
+test('a refresh sends the stored token, and stores the new token', async (t) => {
   const world = new World(t);
-  const storage = new Slow();
+  const storage = new AsyncStorage();
   const auth = await world.openIn({ ...MODE, storage });
   world.pass(300);
   assert.ok(await auth.token());
   assert.equal(world.requests[0].body, '{"refresh":"refresh 1"}');
-  assert.equal(storage.kept.get('refresh'), 'refresh 2');
+  assert.equal(storage.stored.get('refresh'), 'refresh 2');
 });
 
-test('without rotation the token stays', async (t) => {
+test('the stored token stays while the database is away, and is sent again later', async (t) => {
   const world = new World(t);
-  const storage = new Slow();
+  const storage = new AsyncStorage();
+  const auth = await world.openIn({ ...MODE, storage });
+  world.pass(300);
+  world.faults = [Response.json({ code: 'service_unavailable' }, { status: 503, headers: { 'Retry-After': '2' } })];
+  await assert.rejects(auth.token(), { code: 'service_unavailable', retryable: true });
+  assert.equal(storage.stored.get('refresh'), 'refresh 1');
+  world.pass(2);
+  assert.ok(await auth.token());
+  assert.deepEqual(world.requests.map(({ body }) => body), Array(2).fill('{"refresh":"refresh 1"}'));
+});
+
+test('without rotation the stored token stays', async (t) => {
+  const world = new World(t);
+  const storage = new AsyncStorage();
   const auth = await world.openIn({ ...MODE, storage });
   world.pass(300);
   world.faults = [Response.json({ access: world.mint() })];
   assert.ok(await auth.token());
-  assert.equal(storage.kept.get('refresh'), 'refresh 1');
+  assert.equal(storage.stored.get('refresh'), 'refresh 1');
 });
 
-test('an application that starts anew is logged in', async (t) => {
+test('an application is still logged in after a restart', async (t) => {
   const world = new World(t);
-  const storage = new Slow();
+  const storage = new AsyncStorage();
   (await world.openIn({ ...MODE, storage })).dispose();
   const auth = world.open({ ...MODE, storage });
   await auth.ready;
@@ -70,27 +83,27 @@ test('an application that starts anew is logged in', async (t) => {
   assert.equal((await auth.fetch('https://api.example/private')).status, 200);
 });
 
-test('logging out forgets the token', async (t) => {
+test('logout deletes the stored token', async (t) => {
   const world = new World(t);
   for (const everywhere of [false, true]) {
-    const storage = new Slow();
+    const storage = new AsyncStorage();
     const auth = await world.openIn({ ...MODE, storage });
     world.faults = everywhere ? [new Response(null, { status: 204 })] : [];
     await auth.logout({ everywhere });
-    assert.deepEqual([storage.kept.size, auth.state.status], [0, 'out']);
+    assert.deepEqual([storage.stored.size, auth.state.status], [0, 'out']);
   }
 });
 
-test('a logout of nobody is one', async (t) => {
+test('logout succeeds if nobody is logged in', async (t) => {
   const auth = new World(t).open(MODE);
   await auth.ready;
   await auth.logout();
   assert.equal(auth.state.status, 'out');
 });
 
-test('a refusal forgets the token that was refused, and no other', async (t) => {
+test('a rejection deletes the rejected token, and no other token', async (t) => {
   const world = new World(t);
-  const storage = new Slow();
+  const storage = new AsyncStorage();
   const auth = await world.openIn({ ...MODE, storage });
   world.current = 'another';
   world.pass(300);
@@ -98,22 +111,22 @@ test('a refusal forgets the token that was refused, and no other', async (t) => 
   world.gate = new Promise((resolve) => (open = resolve));
   const token = auth.token();
   await settle();
-  storage.kept.set('refresh', 'of another tab');
+  storage.stored.set('refresh', 'token of another tab');
   open();
   await token;
-  assert.deepEqual([auth.state.status, storage.kept.get('refresh')], ['in', 'of another tab']);
+  assert.deepEqual([auth.state.status, storage.stored.get('refresh')], ['in', 'token of another tab']);
   world.good.clear();
   assert.equal(await auth.token(), null);
-  assert.deepEqual([auth.state.reason, storage.kept.size], ['reused', 0]);
+  assert.deepEqual([auth.state.reason, storage.stored.size], ['reused', 0]);
 });
 
-test('tabs share what localStorage has, and keep apart what is theirs', async (t) => {
+test('tabs share a session in localStorage, and not a session in another storage', async (t) => {
   const world = new World(t);
-  const shared = new Slow();
+  const shared = new AsyncStorage();
   world.define('localStorage', shared);
   const first = await world.openIn({ ...MODE, storage: shared });
   const second = await world.openIn({ ...MODE, storage: shared });
-  const apart = await world.openIn({ ...MODE, storage: new Slow() });
+  const apart = await world.openIn({ ...MODE, storage: new AsyncStorage() });
   const named = await world.openIn({ ...MODE, storage: Object.assign(shared, { shared: true }) });
   await first.logout();
   await settle();
@@ -123,12 +136,12 @@ test('tabs share what localStorage has, and keep apart what is theirs', async (t
   );
 });
 
-test('a page that may not look at localStorage still has its own storage', async (t) => {
+test('a page that may not read localStorage can use another storage', async (t) => {
   const world = new World(t);
   Object.defineProperty(globalThis, 'localStorage', {
     configurable: true,
     get() { throw new DOMException('no', 'SecurityError'); },
   });
   t.after(() => delete globalThis.localStorage);
-  assert.equal((await world.openIn({ ...MODE, storage: new Slow() })).state.status, 'in');
+  assert.equal((await world.openIn({ ...MODE, storage: new AsyncStorage() })).state.status, 'in');
 });

@@ -1,8 +1,8 @@
 /**
- * A world for the client: a server that rotates refresh tokens, clocks that stand still, and locks.
+ * A simulated platform for the client: a server that rotates refresh tokens, stopped clocks, and locks.
  *
- * The globals that the client uses are replaced, since they are all that it knows of its platform. Two
- * clients in one process are two tabs: BroadcastChannel carries between them what it carries in a browser.
+ * It replaces the globals that the client uses; the client knows its platform only through them. Two
+ * clients in one process act as two tabs: BroadcastChannel connects them as in a browser.
  */
 
 import { createAuth } from '../../src/drf_signet/static/drf_signet/auth.js';
@@ -10,19 +10,19 @@ import { createAuth } from '../../src/drf_signet/static/drf_signet/auth.js';
 const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const json = (status, body, headers) => new Response(body && JSON.stringify(body), { status, headers });
 
-/** Let everything that is under way come to an end: promises, channels, short timers. */
+/** Wait until pending promises, channel messages and short timers have finished. */
 export const settle = (time = 5) => new Promise((resolve) => realTimeout(resolve, time));
 const realTimeout = globalThis.setTimeout;
 
 export class World {
   lifetime = 300; // seconds
-  sid = null; // of the session whose cookie the browser has
+  sid = null; // the session in the browser's cookie
   generation = 0;
   token = 0;
   good = new Set(); // access tokens that the API accepts
-  requests = []; // what was sent: path, headers, body
-  faults = []; // what the next requests to the endpoints of drf-signet get instead of their answer
-  gate = null; // a promise that the endpoints wait for
+  requests = []; // the requests sent so far: path, headers, body
+  faults = []; // errors or responses for the next requests to drf-signet's endpoints
+  gate = null; // a promise for which the endpoints wait
   auths = [];
   mono = 1_000_000;
   wall = 1_700_000_000_000;
@@ -56,7 +56,7 @@ export class World {
     return auth;
   }
 
-  /** Open a tab in which somebody is logged in. */
+  /** Open a tab with a logged-in user. */
   async openIn(options) {
     const auth = this.open(options);
     await auth.ready;
@@ -66,7 +66,7 @@ export class World {
     return auth;
   }
 
-  /** Let time pass by both clocks. */
+  /** Advance both clocks. */
   pass(seconds) {
     this.mono += seconds * 1_000;
     this.wall += seconds * 1_000;
@@ -77,10 +77,10 @@ export class World {
   }
 
   count(path) {
-    return this.requests.filter((one) => one.path === path).length;
+    return this.requests.filter((request) => request.path === path).length;
   }
 
-  /** Make the access token, as the server does. */
+  /** Issue an access token, as the server does. */
   mint() {
     const iat = Math.floor(this.wall / 1_000);
     const claims = { token_type: 'access', exp: iat + this.lifetime, iat, jti: `${++this.token}`, user_id: 1, sid: this.sid, name: 'Zoë' };
@@ -93,14 +93,22 @@ export class World {
     const { origin, pathname: path } = new URL(request.url);
     const body = request.body && (await request.clone().text());
     const bearer = request.headers.get('Authorization');
-    this.requests.push({ origin, path, bearer, body, request });
+    this.requests.push({ origin, path, bearer, body, request, method: request.method });
     request.signal.throwIfAborted();
     if (!path.match(/^\/(auth|api\/token)\//)) return this.api(request, bearer);
     await this.gate;
     const fault = this.faults.shift();
     if (fault instanceof Error) throw fault;
     if (fault) return fault;
+    const rest = path.match(/\/(sessions|logout\/others)\/(.*)$/);
+    if (rest) return this.sessions(request.method, rest[2].replace(/\/$/, ''), body && JSON.parse(body));
     return path.startsWith('/auth/') ? this.cookie(path, JSON.parse(body)) : this.pair(path, JSON.parse(body));
+  }
+
+  sessions(method, id, body) {
+    if (method === 'GET') return json(200, [{ id: this.sid, current: true }]);
+    if (method === 'PATCH') return json(200, { id: decodeURIComponent(id), ...body });
+    return new Response(null, { status: 204 });
   }
 
   async api(request, bearer) {
@@ -131,7 +139,7 @@ export class World {
   }
 }
 
-/** Node's own knows no page that an address could be relative to. */
+/** Node's Request rejects relative addresses, because Node has no page. */
 const NodeRequest = Request;
 
 class BrowserRequest extends NodeRequest {
@@ -140,7 +148,7 @@ class BrowserRequest extends NodeRequest {
   }
 }
 
-/** `navigator.locks` as the specification has it, as far as the client goes. */
+/** The parts of the specification of `navigator.locks` that the client uses. */
 export class Locks {
   #queue = Promise.resolve();
   #held = 0;
@@ -162,7 +170,7 @@ export class Locks {
     }
   }
 
-  /** Hold a lock until the returned function is called, as a tab does that is stuck. */
+  /** Hold a lock, like a tab that hangs; resolves to a function that releases it. */
   seize(name) {
     return new Promise((held) => {
       this.request(name, {}, () => new Promise((release) => held(release)));

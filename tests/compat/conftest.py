@@ -1,9 +1,9 @@
-"""Which of these tests there are."""
+"""A rule for pytest: collect these tests only in the test run on SQLite."""
 
 from __future__ import annotations
 
 import os
 
-# They bring databases of their own: to run them once is enough.
+# These tests always use their own SQLite databases, so running them once is enough.
 if os.environ.get("SIGNET_TEST_DATABASE", "sqlite") != "sqlite":
     collect_ignore_glob = ["test_*.py"]

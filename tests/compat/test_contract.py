@@ -1,4 +1,4 @@
-"""The same code on simplejwt 5.5.1 and on what stands in for it: it has to see the same."""
+"""Test that code written for simplejwt 5.5.1 returns the same results with drf-signet."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.services import SWAP, require
-from tests.situations import SIMPLE_JWT_DEFAULTS
+from tests.support.services import SWAP, require
+from tests.support.session_states import SIMPLE_JWT_DEFAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = Path(__file__).with_name("contract.py")
@@ -27,8 +27,8 @@ SCENARIOS = [
 
 
 @functools.cache
-def seen(package: str, settings: str) -> dict[str, Any]:
-    """Return what every scenario of these settings sees on a package."""
+def results(package: str, settings: str) -> dict[str, Any]:
+    """Run the scenarios for these settings with one package; return their results by name."""
     python = SWAP if package == "real" else sys.executable
     done = subprocess.run(
         [python, "-W", "ignore", "-m", "tests.compat.contract"],
@@ -39,22 +39,24 @@ def seen(package: str, settings: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    by_scenario: dict[str, Any] = json.loads(done.stdout)
+    return by_scenario
 
 
 @pytest.mark.parametrize(("settings", "name"), SCENARIOS, ids=lambda value: value)
-def test_what_code_sees_is_what_it_saw(settings: str, name: str) -> None:
+def test_scenario_has_the_same_result_with_simplejwt_and_the_alias(
+    settings: str, name: str
+) -> None:
     require("swap")
-    assert seen("alias", settings)[name] == seen("real", settings)[name]
+    assert results("alias", settings)[name] == results("real", settings)[name]
 
 
-def test_the_defaults_that_tests_use_are_those_of_simplejwt_itself() -> None:
+def test_simple_jwt_defaults_of_the_tests_are_those_of_simplejwt() -> None:
     require("swap")
-    found = seen("real", "plain")["defaults_of_settings"]
-    assert found == {name: repr(value) for name, value in SIMPLE_JWT_DEFAULTS.items()}
+    defaults = results("real", "plain")["defaults_of_settings"]
+    assert defaults == {name: repr(value) for name, value in SIMPLE_JWT_DEFAULTS.items()}
 
 
 @pytest.mark.parametrize(("settings", "name"), SCENARIOS, ids=lambda value: value)
-def test_no_scenario_breaks_off(settings: str, name: str) -> None:
-    assert not isinstance(seen("alias", settings)[name], str)
+def test_scenario_raises_no_exception_with_the_alias(settings: str, name: str) -> None:
+    assert not isinstance(results("alias", settings)[name], str)

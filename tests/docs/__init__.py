@@ -1,1 +1,1 @@
-"""The documentation, executed: what a page says to type is typed, what it shows is compared."""
+"""Tests that run the documentation's code and commands, and compare its tables with the code."""

@@ -1,13 +1,16 @@
-"""Markdown pages as the tests read them: fenced blocks, and tables.
+"""Parse the fenced code blocks and the tables in the documentation's Markdown pages.
 
-A page is never edited for a test. What its blocks mean:
+Pages contain no markup that is only for tests. The language of a block determines its use:
 
-- `python` whose first line is a comment that names a file, `# mysite/urls.py`, is that file;
-  `# mysite/settings.py, at the end` is added to it. Any other `python` is a piece of code.
-- `py` is a file too, written for another package: `tests/swap` runs it where that is installed.
-- `bash` is typed into a shell.
-- `text` and `json` after it show what the shell prints. `…` stands for any text within a line, and
-  alone on a line for any number of lines.
+- `python`: A block whose first line is a path, such as `# mysite/urls.py`, is a file. If the first
+  line is `# mysite/settings.py, at the end`, the block is appended to that file. Any other block is
+  a snippet.
+- `py`: A file that needs another package, such as simplejwt, or several databases. `tests/swap`
+  runs the file in a virtual environment in which the other package is installed. `tests/tenants`
+  and `tests/variants` run the files of `howto/tenants.md`.
+- `bash`: The block contains shell commands.
+- `text` or `json` after `bash`: The block is the expected output of the commands. Within a line,
+  `…` matches one or more characters. A line that contains only `…` matches any number of lines.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
+#: The size limit for a picture. Git keeps every version of a picture, so large pictures would make
+#: the repository large.
+MAX_PICTURE_BYTES = 80_000
+
 ELLIPSIS = "…"
 ANSWERS = ("text", "json")
 
@@ -30,7 +37,7 @@ _CELL = re.compile(r"(?<!\\)\|")
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A fenced block: its language, its text, and where it stands."""
+    """A fenced code block, with the page and the line where it starts."""
 
     page: str
     line: int
@@ -43,7 +50,7 @@ class Block:
 
     @property
     def file(self) -> File | None:
-        """The file that the block is, if its first line names one."""
+        """Return the file that the block contains, or None if its first line is not a path."""
         match = _FILE.fullmatch(self.text) if self.language in ("python", "py") else None
         if match is None:
             return None
@@ -52,7 +59,7 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file of the reader's project, or what is added to one."""
+    """A project file that a page shows, or text that a page appends to a project file."""
 
     path: str
     appended: bool
@@ -66,7 +73,7 @@ class File:
 
 
 def blocks(path: Path) -> list[Block]:
-    """Return the fenced blocks of a page, in order."""
+    """Return the fenced code blocks of a page, from top to bottom."""
     text = path.read_text(encoding="utf-8")
     return [
         Block(
@@ -80,7 +87,7 @@ def blocks(path: Path) -> list[Block]:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Whether what was printed is what the page shows."""
+    """Return whether the output of a command matches the output shown on the page."""
     pattern = "".join(map(_pattern, shown.strip().splitlines()))
     text = "".join(f"{line.rstrip()}\n" for line in printed.strip().splitlines())
     return re.fullmatch(pattern, text) is not None
@@ -93,7 +100,7 @@ def _pattern(line: str) -> str:
 
 
 def table(path: Path, heading: str) -> list[dict[str, str]]:
-    """Return the rows of the first table below a heading, by the names of its columns."""
+    """Return the rows of the first table below a heading, as dicts keyed by column name."""
     lines = path.read_text(encoding="utf-8").split(f"# {heading}\n", 1)[1].splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("|"))
     rows = list(_rows(lines[start:]))

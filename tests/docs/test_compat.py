@@ -1,4 +1,4 @@
-"""The pages on simplejwt's API: the table against the code, and the examples run."""
+"""Test the pages about simplejwt's API: compare their tables with the code; run the examples."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ from drf_signet import Session, end
 from drf_signet.compat.simplejwt.backends import TokenBackend
 from drf_signet.compat.simplejwt.exceptions import AuthenticationFailed
 from drf_signet.compat.simplejwt.settings import DEFAULTS
+from drf_signet.compat.simplejwt.shared_settings import READ_BY_ALIAS, SHARED
 from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken
-from drf_signet.shared import READ_UNDER_THE_ALIAS, SHARED_WITH_SIMPLE_JWT
-from tests.aliased import OLD, alias, alias_tables
 from tests.conftest import PASSWORD
 from tests.docs.pages import DOCS, blocks, table
 from tests.docs.test_snippets import run_page
+from tests.support.simplejwt_alias import OLD, alias, alias_tables
+from tests.swap.suites import __main__ as suites
 
-__all__ = ["alias", "alias_tables", "run_page"]  # fixtures, here by their import
+__all__ = ["alias", "alias_tables", "run_page"]  # fixtures, imported so that pytest finds them
 
 REFERENCE = DOCS / "reference" / "compat.md"
 GUIDE = DOCS / "howto" / "migrate-from-simplejwt.md"
@@ -47,26 +48,40 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_the_names_of_the_table_are_those_of_a_module(name: str) -> None:
+def test_table_lists_the_public_names_of_each_module(name: str) -> None:
     module = importlib.import_module(f"{OLD}.{name}")
-    assert [one for one in ROWS[name] if not hasattr(module, one)] == []
-    own = {
-        one
-        for one, value in vars(module).items()
+    assert [public for public in ROWS[name] if not hasattr(module, public)] == []
+    defined = {
+        attribute
+        for attribute, value in vars(module).items()
         if (inspect.isclass(value) or inspect.isfunction(value))
         and value.__module__ == module.__name__
-        and not one.startswith("_")
+        and not attribute.startswith("_")
     }
-    # What only our own modules use of it.
-    inner = {"EndedError", "ProjectBackend", "SessionToken", "BlacklistedTokenManager"}
-    inner |= {"challenge", "header_types", "user_id_of", "is_of_todays_password"}
-    assert own - inner <= ROWS[name]
+    # Internal names, which the page does not need to list.
+    internal = {
+        "EndedError",
+        "ProjectBackend",
+        "SessionToken",
+        "BlacklistedTokenManager",
+        "UserSettings",
+    }
+    internal |= {"challenge", "header_types", "user_id_of", "matches_current_password"}
+    internal |= {"SessionMixin", "RefreshMixin", "LogoutOnlyError", "LoginRefused"}
+    internal |= {
+        "TokenUserRefused",
+        "challenge_with_error",
+        "build_challenge",
+        "Setting",
+        "UserSettings",
+    }
+    assert defined - internal <= ROWS[name]
 
 
 def test_settings_without_effect_are_in_the_table_of_differences() -> None:
     (row,) = [row for row in table(REFERENCE, "What differs on purpose") if "W004" in row["here"]]
-    named = set(re.findall(r"`(\w+)`", row["what"]))
-    assert named == DEFAULTS.keys() - READ_UNDER_THE_ALIAS - SHARED_WITH_SIMPLE_JWT
+    names = set(re.findall(r"`(\w+)`", row["what"]))
+    assert names == DEFAULTS.keys() - READ_BY_ALIAS - SHARED
 
 
 SERVICE = """
@@ -104,18 +119,25 @@ for token in tokens:
 """
 
 
-def test_a_service_without_users_and_tables_takes_the_tokens_of_either_package() -> None:
-    (block,) = (one.text for one in blocks(GUIDE) if "# service/settings.py" in one.text)
+def test_service_without_a_database_accepts_tokens_of_simplejwt_and_drf_signet() -> None:
+    (block,) = (block.text for block in blocks(GUIDE) if "# service/settings.py" in block.text)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private, public = pem(key)
-    own: dict[str, Any] = {"user_id": "5", "name": "ada", "token_type": "access", "jti": "0" * 32}
-    own |= {"iat": int(time.time()), "exp": int(time.time()) + 60}
-    ours = {**own, "sid": str(uuid.uuid4()), "auth_time": own["iat"]}
+    private, public = pem_pair(key)
+    legacy_claims: dict[str, Any] = {
+        "user_id": "5",
+        "name": "ada",
+        "token_type": "access",
+        "jti": "0" * 32,
+    }
+    legacy_claims |= {"iat": int(time.time()), "exp": int(time.time()) + 60}
+    auth_time = legacy_claims["iat"]
+    signet_claims = {**legacy_claims, "sid": str(uuid.uuid4()), "auth_time": auth_time}
     sign = TokenBackend("RS256", private).encode
-    sent = [sign(own), sign(ours), sign({**own, "exp": 1}), sign(own)[:-8] + "AAAAAAAA"]
+    valid_tokens = [sign(legacy_claims), sign(signet_claims)]
+    invalid_tokens = [sign({**legacy_claims, "exp": 1}), valid_tokens[0][:-8] + "AAAAAAAA"]
     done = subprocess.run(
         [sys.executable, "-c", SERVICE],
-        input=json.dumps([block, public, *sent]),
+        input=json.dumps([block, public, *valid_tokens, *invalid_tokens]),
         capture_output=True,
         text=True,
         check=False,
@@ -126,7 +148,7 @@ def test_a_service_without_users_and_tables_takes_the_tokens_of_either_package()
     assert json.loads(third)[0] == json.loads(fourth)[0] == 401
 
 
-def pem(key: rsa.RSAPrivateKey) -> tuple[str, str]:
+def pem_pair(key: rsa.RSAPrivateKey) -> tuple[str, str]:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
@@ -134,43 +156,46 @@ def pem(key: rsa.RSAPrivateKey) -> tuple[str, str]:
 
 @pytest.fixture
 def page(alias: Any, run_page: Any) -> Any:
-    """Return the page of examples, run."""
+    """Run the examples of the page CODE; return the names and modules that they define."""
     return run_page(CODE)
 
 
-def test_the_tokens_by_hand_are_of_sessions_that_were_ended_by_hand(page):
+def test_issuing_and_blacklisting_examples_open_and_end_sessions(page, alias):
     assert RefreshToken(page.names["tokens"]["refresh"], verify=False)["user_id"]
-    assert [one.end_reason for one in Session.objects.all()] == ["logout"]
+    assert [session.end_reason for session in Session.objects.all()] == ["logout"]
     page.names["tokens"] = page.names["get_tokens_for_user"](page.names["user"])
     assert Session.objects.live().count() == 1
     page.names["log_out_everywhere"](page.names["user"])
     assert Session.objects.live().count() == 0
+    page.names["get_tokens_for_user"](page.names["user"])
+    page.names["log_out_by_row"](alias.OutstandingToken.objects.latest("pk"))
+    assert Session.objects.live().count() == 0
 
 
-def test_own_claims_and_more_in_the_answer(page, client, user):
+def test_login_examples_add_claims_and_response_fields(page, client, user):
     credentials = {"username": "vitor", "password": PASSWORD}
     answer = client.post("/api/token/", credentials).json()
     assert AccessToken(answer["access"])["name"] == "vitor"
-    renewed = client.post("/api/token/refresh/", {"refresh": answer["refresh"]}).json()
-    assert AccessToken(renewed["access"])["name"] == "vitor"
+    refreshed = client.post("/api/token/refresh/", {"refresh": answer["refresh"]}).json()
+    assert AccessToken(refreshed["access"])["name"] == "vitor"
     request = APIRequestFactory().post("/", credentials)
-    more = page.modules["accounts.views"].LoginView.as_view()(request).data
-    assert more["user"] == {"id": user.pk, "username": "vitor"}
-    assert AccessToken(more["access"])["name"] == "vitor"
+    data = page.modules["accounts.views"].LoginView.as_view()(request).data
+    assert data["user"] == {"id": user.pk, "username": "vitor"}
+    assert AccessToken(data["access"])["name"] == "vitor"
 
 
-def test_authentication_of_ones_own(page, user):
-    own = page.modules["accounts.authentication"].CookieAuthentication()
+def test_custom_authentication_example_reads_the_cookie_and_rejects_banned_users(page, user):
+    authentication = page.modules["accounts.authentication"].CookieAuthentication()
     request = APIRequestFactory().get("/")
-    assert own.authenticate(request) is None
+    assert authentication.authenticate(request) is None
     request.COOKIES["access"] = str(AccessToken.for_user(user))
-    assert own.authenticate(request)[0] == user
+    assert authentication.authenticate(request)[0] == user
     user.groups.create(name="banned")
     with pytest.raises(AuthenticationFailed):
-        own.authenticate(request)
+        authentication.authenticate(request)
 
 
-def test_a_token_in_a_websocket(page, user):
+def test_websocket_example_authenticates_by_the_query_string(page, user):
     async def app(scope: Any, receive: Any, send: Any) -> Any:
         return scope["user"]
 
@@ -181,3 +206,8 @@ def test_a_token_in_a_websocket(page, user):
     assert connect({"query_string": b""}, None, None) == AnonymousUser()
     end(token["sid"])
     assert connect(dict(scope), None, None) == AnonymousUser()
+
+
+@pytest.mark.parametrize("expected", [suites.figures_table(), suites.misses_table()])
+def test_tables_of_the_suites_agree_with_the_file_that_make_suites_compares(expected: str) -> None:
+    assert expected in REFERENCE.read_text(encoding="utf-8")

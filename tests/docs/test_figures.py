@@ -1,4 +1,4 @@
-"""The README's table: every figure is measured here again."""
+"""Measure the numbers in README's table "Measured" again, and compare them with the table."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ ROWS = table(ROOT / "README.md", "Measured")
 FIGURES = {row["what"]: row["figure"] for row in ROWS}
 STATEMENTS = "SQL statements: "
 
-Act = Callable[[Any, APIClient, Any], Callable[[], Any]]
+# The type of the functions in ACTIONS. Each function prepares data, and returns a second function
+# that sends the requests to measure.
+Prepare = Callable[[Any, APIClient, Any], Callable[[], Any]]
 
 
 def post(client: APIClient, path: str, status: int, **data: str) -> Callable[[], Any]:
-    """Return a call that posts, and insists on a status."""
+    """Return a function that sends a POST request and checks the status of the response."""
 
     def call() -> None:
         assert client.post(f"/api/token/{path}", data).status_code == status
@@ -50,9 +52,9 @@ def rotate(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
 
 
 def retry(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
-    again = rotate(user, client, settings)
-    again()
-    return again
+    call = rotate(user, client, settings)
+    call()
+    return call
 
 
 def logout(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
@@ -92,7 +94,7 @@ def request(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
 
 
 class NameView(APIView):
-    """Answers with what only the user's row knows."""
+    """A view that returns the username, for which Django must load the user from the database."""
 
     authentication_classes = (JWTAuthentication,)
     permission_classes = (IsAuthenticated,)
@@ -111,21 +113,26 @@ def request_that_reads(user: Any, client: APIClient, settings: Any) -> Callable[
     return call
 
 
-def refused(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
+def invalid_tokens(user: Any, client: APIClient, settings: Any) -> Callable[[], Any]:
     token = token_for(user)
-    bad = [token[:-2], "x", token_for(user, expired=True), token_for(user, token_type="refresh")]
-    bad_refresh = [token, "x.y.z", token_for(user, token_type="refresh", expired=True)]
+    access_tokens = [
+        token[:-2],
+        "x",
+        token_for(user, expired=True),
+        token_for(user, token_type="refresh"),
+    ]
+    refresh_tokens = [token, "x.y.z", token_for(user, token_type="refresh", expired=True)]
 
     def call() -> None:
-        for one in bad:
-            hello(client, one, 401)
-        for one in bad_refresh:
-            post(client, "refresh/", 401, refresh=one)()
+        for access_token in access_tokens:
+            hello(client, access_token, 401)
+        for refresh_token in refresh_tokens:
+            post(client, "refresh/", 401, refresh=refresh_token)()
 
     return call
 
 
-ACTS: dict[str, Act] = {
+ACTIONS: dict[str, Prepare] = {
     "login": login,
     "refresh": refresh,
     "refresh with rotation": rotate,
@@ -137,32 +144,32 @@ ACTS: dict[str, Act] = {
     "verify a refresh token": verify_refresh,
     "request with an access token": request,
     "request with an access token, whose view reads the user": request_that_reads,
-    "request or refresh with a forged, malformed or expired token": refused,
+    "request or refresh with a forged, malformed or expired token": invalid_tokens,
 }
 
 
-def test_every_number_of_statements_has_its_measurement():
-    named = [what for what in FIGURES if what.startswith(STATEMENTS)]
-    assert named == [STATEMENTS + what for what in ACTS]
+def test_every_number_of_statements_in_readme_is_measured():
+    rows = [what for what in FIGURES if what.startswith(STATEMENTS)]
+    assert rows == [STATEMENTS + what for what in ACTIONS]
 
 
-@pytest.mark.parametrize("what", ACTS)
-def test_statements_are_as_many_as_the_readme_says(what, user, client, settings):
-    act = ACTS[what](user, client, settings)
+@pytest.mark.parametrize("what", ACTIONS)
+def test_number_of_statements_agrees_with_readme(what, user, client, settings):
+    call = ACTIONS[what](user, client, settings)
     with CaptureQueriesContext(connection) as captured:
-        act()
+        call()
     assert str(len(captured)) == FIGURES[STATEMENTS + what], captured.captured_queries
 
 
 @pytest.mark.parametrize("shown_by", sorted({row["shown by"] for row in ROWS} - {"the same"}))
-def test_the_tests_that_measure_are_there(shown_by):
-    for one in shown_by.split(", "):
-        file, _, name = one.strip("`").partition("::")
+def test_tests_named_in_readme_exist(shown_by):
+    for test in shown_by.split(", "):
+        file, _, name = test.strip("`").partition("::")
         assert f"def {name or 'test_'}" in (ROOT / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.django_db
-def test_rows_after_a_thousand_refreshes_are_as_many_as_the_readme_says(user, settings):
+def test_number_of_rows_after_a_thousand_refreshes_agrees_with_readme(user, settings):
     settings.SIGNET = {"ROTATE_REFRESH_TOKENS": True}
     pair = issue(user)
     for _ in range(1000):

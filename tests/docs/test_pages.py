@@ -1,39 +1,50 @@
-"""What holds for all pages: links lead somewhere, the map is complete, nothing local leaks."""
+"""Test the links, titles and pictures of all pages, and the content of docs/structure.md."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
 
 import drf_signet
-from tests.docs.pages import DOCS, ROOT, blocks, table
+from tests.docs.pages import DOCS, MAX_PICTURE_BYTES, ROOT, blocks, table
+from tests.support import chapters
 
 PACKAGE = Path(drf_signet.__file__).parent
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+PICTURES = {".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"}
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)(?:#[\w-]*)?\)")
 
 
-def name(path: Path) -> str:
+def relative_name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name)
-def test_links_between_pages_lead_somewhere(path):
+@pytest.mark.parametrize("path", PAGES, ids=relative_name)
+def test_links_between_pages_have_targets(path):
     targets = _LINK.findall(path.read_text(encoding="utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name)
-def test_a_page_has_one_title_and_names_no_machine(path):
+@pytest.mark.parametrize("path", PAGES, ids=relative_name)
+def test_page_has_one_title_and_no_local_path(path):
     text = path.read_text(encoding="utf-8")
-    outside = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    titles = re.findall(r"^# ", outside, re.MULTILINE)
+    without_blocks = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^# ", without_blocks, re.MULTILINE)
     assert len(titles) == (path != DOCS / "changelog.md")
     assert not re.search(r"/(?:home|root|tmp|Users|work)/", text)
+
+
+def test_pictures_in_docs_have_at_most_80_kilobytes():
+    """Ignore `_build`: this folder contains generated files, which are not in the repository."""
+    pictures = [path for path in DOCS.rglob("*") if path.suffix.lower() in PICTURES]
+    sizes = {
+        relative_name(path): path.stat().st_size for path in pictures if "_build" not in path.parts
+    }
+    assert sizes
+    assert {path: n for path, n in sizes.items() if n > MAX_PICTURE_BYTES} == {}
 
 
 def test_decisions_are_numbered_without_gaps():
@@ -43,23 +54,41 @@ def test_decisions_are_numbered_without_gaps():
         assert path.read_text(encoding="utf-8").startswith(f"# {number}. ")
 
 
-def test_the_map_names_every_module():
+def test_structure_page_lists_every_module():
     modules = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
         if "migrations" not in path.parts and path.stat().st_size
     }
+    folders = {f"{path.name}/__init__.py" for path in PACKAGE.iterdir() if path.is_dir()}
     rows = table(DOCS / "structure.md", "One file for each concept")
-    named = [row["file"].strip("`") for row in rows]
-    assert sorted(named) == sorted(
-        modules - {"__init__.py", "moving/__init__.py", "transports/__init__.py"}
-    )
+    named = {row["file"].strip("`") for row in rows}
+    assert len(named) == len(rows)
+    assert modules - named <= folders | {"__init__.py"}
+    assert named - modules == set()
 
 
-def test_the_layers_of_the_map_are_those_that_are_enforced():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    contract = project["tool"]["importlinter"]["contracts"][0]
-    enforced = [re.findall(r"(?<![\w(])\w+(?![\w)])", layer) for layer in contract["layers"]]
+def test_structure_page_shows_the_layers_of_import_linter():
     drawing = next(block for block in blocks(DOCS / "structure.md") if block.language == "text")
-    drawn = [re.findall(r"\w+", line[:56]) for line in drawing.text.splitlines()]
-    assert drawn == enforced
+    drawn = [re.findall(r"\w+", line.partition("   ")[0]) for line in drawing.text.splitlines()]
+    assert drawn == chapters.layers()
+
+
+def test_structure_page_shows_the_current_file_and_line_counts():
+    """Compare the page's table with the current counts. `make chapters` updates the table."""
+    assert chapters.table() in (DOCS / "structure.md").read_text(encoding="utf-8")
+
+
+def test_root_has_at_most_24_modules_and_12_layers():
+    assert len(list(PACKAGE.glob("*.py"))) <= 24
+    assert len(chapters.layers()) <= 12
+
+
+def test_only_compat_apps_and_one_command_mention_simplejwt():
+    mentions = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"simple_?jwt", path.read_text(encoding="utf-8"), re.IGNORECASE)
+    }
+    outside = {name for name in mentions if not name.startswith("compat/")}
+    assert outside == {"apps.py", "management/commands/signet_migrate_from_simplejwt.py"}

@@ -1,4 +1,4 @@
-"""The tables of docs/reference, asserted against the code. One fact, one place: the code."""
+"""Test that the tables, lists and limits in the documentation agree with the code."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from rest_framework.test import APIClient
 
 import drf_signet
 from drf_signet import (
-    claims,
-    codec,
-    conf,
-    database,
+    answers as openapi_answers,
+)
+from drf_signet import (
     errors,
     flows,
     issue,
-    keys,
     problems,
-    revocation,
     runtime,
     serializers,
-    sessions,
-    shared,
     signals,
-    strictjson,
     urls,
     urls_browser,
-    verified,
     views,
 )
-from drf_signet.cookies import Cookies
+from drf_signet.compat.simplejwt import shared_settings
+from drf_signet.conf import settings as conf
+from drf_signet.conf.cookies import Cookies
+from drf_signet.conf.parsers import ThrottleRates
+from drf_signet.db import database
 from drf_signet.errors import SignetError, TokenError
+from drf_signet.jose import checks as jose_checks
+from drf_signet.jose import claims, codec, keys, strictjson, verified
 from drf_signet.management.commands.signet_clear_expired import Command
 from drf_signet.models import EndReason
+from drf_signet.sessions import clocks, endings, polls, revocation, sources, store
+from drf_signet.sessions.ended import ended_sessions
 from drf_signet.testing import auth_client, token_for
-from drf_signet.values import ThrottleRates
 from tests.docs.pages import DOCS, table
 
 REFERENCE = DOCS / "reference"
@@ -50,15 +50,15 @@ PACKAGE = Path(drf_signet.__file__).parent
 
 
 def code(cell: str) -> str:
-    """Return what a cell has in code, without what stands around it."""
+    """Return the first text in backticks in a table cell, or the whole cell if it has none."""
     return cell.split("`")[1] if "`" in cell else cell
 
 
-# Settings
+# Tests of docs/reference/settings.md
 
 
-def shown(name: str, value: Any) -> str:
-    """Write a default as a person would."""
+def default_as_text(name: str, value: Any) -> str:
+    """Return the default of a setting as the tables in the documentation show it."""
     if isinstance(value, timedelta):
         return duration(int(value.total_seconds()))
     if isinstance(value, ThrottleRates):
@@ -73,36 +73,36 @@ def shown(name: str, value: Any) -> str:
 
 
 def duration(seconds: int) -> str:
-    units = {"day": 86400, "minute": 60, "second": 1}
+    units = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
     unit, size = next((name, size) for name, size in units.items() if seconds % size == 0)
     return f"{seconds // size} {unit}" + ("s" if seconds > size else "")
 
 
-def test_settings_are_those_of_the_code():
+def test_table_of_settings_agrees_with_the_code():
     expected = [
         {
-            "setting": f"`{one.name}`",
-            "default": shown(one.name, one.default),
-            "meaning": one.metadata["doc"],
+            "setting": f"`{setting.name}`",
+            "default": default_as_text(setting.name, setting.default),
+            "meaning": setting.metadata["doc"],
         }
-        for one in fields(conf.Settings)
+        for setting in fields(conf.Settings)
     ]
     assert table(REFERENCE / "settings.md", "All settings") == expected
 
 
-def test_keys_of_cookie_are_those_of_the_code():
+def test_table_of_cookie_keys_agrees_with_the_code():
     expected = [
         {
-            "key": f"`{one.name}`",
-            "default": shown(one.name, one.default),
-            "meaning": one.metadata["doc"],
+            "key": f"`{key.name}`",
+            "default": default_as_text(key.name, key.default),
+            "meaning": key.metadata["doc"],
         }
-        for one in fields(Cookies)
+        for key in fields(Cookies)
     ]
     assert table(REFERENCE / "settings.md", "Cookies") == expected
 
 
-def test_names_of_the_cookie_are_those_of_the_code():
+def test_table_of_cookie_names_agrees_with_the_code():
     rows = table(REFERENCE / "settings.md", "Cookies")
     text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
     assert rows
@@ -112,43 +112,45 @@ def test_names_of_the_cookie_are_those_of_the_code():
         assert f"| `{secure}` | {shown_path} | `{name}` |" in text
 
 
-def test_the_default_rates_are_those_of_the_table():
+def test_default_throttle_rates_agree_with_the_table():
     rates = conf.parse({"LOGIN_THROTTLE": {"username": "10/min", "address": "100/min"}}, {})
     assert ThrottleRates() == rates.LOGIN_THROTTLE
 
 
-def test_settings_shared_with_simplejwt_are_those_of_the_code():
+def test_list_of_settings_shared_with_simplejwt_agrees_with_the_code():
     text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
-    named = text.split("Read from both:")[1].split(".\n")[0]
-    assert set(re.findall(r"`(\w+)`", named)) == shared.SHARED_WITH_SIMPLE_JWT
+    listed = text.split("Read from both:")[1].split(".\n")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == shared_settings.SHARED
 
 
-def test_settings_that_are_not_there_yet_are_refused():
+def test_planned_settings_are_rejected():
     text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
-    named = text.split("## Not there yet")[1].split("They are refused")[0]
-    for name in re.findall(r"`([A-Z_]+)`", named):
+    listed = text.split("## Not there yet")[1].split("They are refused")[0]
+    for name in re.findall(r"`([A-Z_]+)`", listed):
         with pytest.raises(Exception, match=f"no setting '{name}'"):
             conf.parse({name: None}, {})
 
 
-def test_algorithms_are_those_of_the_code():
+def test_table_of_algorithms_agrees_with_the_code():
     rows = table(REFERENCE / "settings.md", "Keys")
-    named = [name for row in rows for name in re.findall(r"`(\w+)`", row["`ALGORITHM`"])]
-    assert named == list(keys.ALGORITHMS)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row["`ALGORITHM`"])]
+    assert listed == list(keys.ALGORITHMS)
     assert rows[0]["key"].endswith("32, 48, 64 bytes")
     assert list(keys.MIN_SECRET_BYTES.values()) == [32, 48, 64]
     assert str(keys.MIN_RSA_BITS) in rows[1]["key"]
 
 
-# Endpoints
+# Tests of the tables of endpoints
 
 
 def endpoints(patterns, prefix, namespace=""):
-    """Return the rows of a table of endpoints, as the code has them."""
-    verbs = ("get", "post", "delete")
+    """Return the rows that the documentation must contain for these URL patterns."""
+    verbs = ("get", "post", "patch", "delete")
     return [
         {
-            "method": next(verb.upper() for verb in verbs if hasattr(route.callback.cls, verb)),
+            "method": ", ".join(
+                verb.upper() for verb in verbs if hasattr(route.callback.cls, verb)
+            ),
             "path": f"`{prefix}{route.pattern}`".replace("<str:session_id>", "<id>"),
             "name": f"`{namespace}{route.name}`",
             "view": f"`{route.callback.cls.__name__}`",
@@ -157,17 +159,17 @@ def endpoints(patterns, prefix, namespace=""):
     ]
 
 
-def test_endpoints_are_those_of_the_code():
+def test_table_of_endpoints_agrees_with_the_code():
     expected = endpoints(urls.urlpatterns, "api/token/")
     assert table(REFERENCE / "endpoints.md", "Endpoints") == expected
 
 
-def test_endpoints_for_pages_are_those_of_the_code():
+def test_table_of_browser_endpoints_agrees_with_the_code():
     expected = endpoints(urls_browser.urlpatterns, "auth/", f"{urls_browser.app_name}:")
     assert table(REFERENCE / "browser.md", "Endpoints for pages") == expected
 
 
-# Errors
+# Tests of docs/reference/errors.md
 
 
 def answers() -> list[dict[str, str]]:
@@ -178,39 +180,39 @@ def row_of(status: int, data: Any) -> tuple[str, str, str]:
     return str(status), data["code"], data.get("reason", "")
 
 
-def made() -> Iterator[SignetError]:
-    """Yield one error of each class."""
-    for one in vars(errors).values():
-        if isinstance(one, type) and issubclass(one, SignetError):
-            if one is errors.InvalidClaim:
+def all_errors() -> Iterator[SignetError]:
+    """Yield an instance of each error class, except the base classes."""
+    for value in vars(errors).values():
+        if isinstance(value, type) and issubclass(value, SignetError):
+            if value is errors.InvalidClaim:
                 yield errors.InvalidClaim("exp")
-            elif one is errors.CsrfFailed:
+            elif value is errors.CsrfFailed:
                 yield errors.CsrfFailed("cross_site", "")
-            elif one is errors.TokenReused:
+            elif value is errors.TokenReused:
                 yield errors.TokenReused(behind=1)
-            elif one not in (SignetError, TokenError):
-                yield one()
+            elif value not in (SignetError, TokenError):
+                yield value()
 
 
-def test_every_error_of_the_code_is_in_the_table_of_reasons():
+def test_table_of_reasons_lists_every_error_of_the_code():
     rows = {code(row["error"]): row for row in table(REFERENCE / "errors.md", "Reasons")}
-    assert rows.keys() == {type(error).__name__ for error in made()}
-    for error in made():
+    assert rows.keys() == {type(error).__name__ for error in all_errors()}
+    for error in all_errors():
         row = rows[type(error).__name__]
         if isinstance(error, TokenError):
             assert (code(row["in the log"]), code(row["`reason`"])) == (error.code, error.reason)
         if not isinstance(error, errors.UnusableKey):
             answer: Any = problems.translate(error)
-            said = f"{answer.status_code} `{answer.detail['code']}`"
-            assert row["status and `code`"] == said
+            expected = f"{answer.status_code} `{answer.detail['code']}`"
+            assert row["status and `code`"] == expected
 
 
-def fail(*statement: Any) -> Any:
+def fail(*query: Any) -> Any:
     raise OperationalError
 
 
-class Provoked:
-    """Requests that are answered with an error, one for each row of the table."""
+class FailingRequests:
+    """Methods that send failing requests, named after the `code` and `reason` of the response."""
 
     def __init__(self, user: Any, client: APIClient, settings: Any) -> None:
         self.user, self.client, self.settings = user, client, settings
@@ -249,28 +251,29 @@ class Provoked:
             "ROTATE_REFRESH_TOKENS": True,
             "ROTATION_GRACE_PERIOD": timedelta(0),
         }
-        old = issue(self.user).refresh
-        assert self.refresh(old).status_code == 200
-        return self.refresh(old)
+        token = issue(self.user).refresh
+        assert self.refresh(token).status_code == 200
+        return self.refresh(token)
 
     def user_inactive(self):
         token = token_for(self.user, token_type="refresh")
-        type(self.user).objects.update(is_active=False)  # saved, it would end the session
+        # update() sends no signal, so the session stays valid. save() would end the session.
+        type(self.user).objects.update(is_active=False)
         return self.refresh(token)
 
     def csrf_failed_header_missing(self):
         return self.client.post("/auth/refresh/", format="json")
 
     def csrf_failed_cross_site(self):
-        return self.from_a_page(HTTP_SEC_FETCH_SITE="cross-site")
+        return self.post_from_page(HTTP_SEC_FETCH_SITE="cross-site")
 
     def csrf_failed_origin_untrusted(self):
-        return self.from_a_page(HTTP_ORIGIN="https://other.example")
+        return self.post_from_page(HTTP_ORIGIN="https://other.example")
 
     def csrf_failed_origin_missing(self):
-        return self.from_a_page()
+        return self.post_from_page()
 
-    def from_a_page(self, **headers: Any) -> Any:
+    def post_from_page(self, **headers: Any) -> Any:
         return self.client.post(
             "/auth/refresh/", format="json", HTTP_X_REQUESTED_WITH="x", **headers
         )
@@ -297,7 +300,8 @@ class Provoked:
         return self.no_active_account()
 
     def service_unavailable(self):
-        revocation.own_endings.alone = False  # the fixture of every test says how it was
+        # Make the feed query the database. The fixture signet_deterministic restores `alone`.
+        ended_sessions.alone = False
         runtime.current.cache_clear()
         token = token_for(self.user)
         with connection.execute_wrapper(fail):
@@ -315,43 +319,68 @@ class Provoked:
     [row for row in answers() if code(row["`code`"]) != "busy"],
     ids=lambda row: f"{code(row['`code`'])}_{code(row['`reason`'])}".strip("_"),
 )
-def test_every_answer_in_the_table_of_errors_is_given(row, user, client, settings):
+def test_each_row_of_the_table_of_errors_agrees_with_the_response(row, user, client, settings):
     expected = row["status"], code(row["`code`"]), code(row["`reason`"])
-    provoke = getattr(Provoked(user, client, settings), "_".join(expected[1:]).strip("_"))
-    answer = provoke()
+    send = getattr(FailingRequests(user, client, settings), "_".join(expected[1:]).strip("_"))
+    answer = send()
     assert row_of(answer.status_code, answer.json()) == expected
     assert answer.json()["detail"]
-    waits = "Retry-After" in row["what a client does"]
-    assert ("Retry-After" in answer.headers) is waits
+    has_retry_after = "Retry-After" in row["what a client does"]
+    assert ("Retry-After" in answer.headers) is has_retry_after
 
 
-def test_busy_is_answered_as_the_table_of_errors_says():
+def test_codes_and_reasons_in_openapi_agree_with_the_table_of_errors():
+    tables = [value for name, value in vars(openapi_answers).items() if name.isupper()]
+    bodies = [
+        (status, body)
+        for methods in tables
+        if isinstance(methods, dict) and methods.keys() <= {"GET", "POST", "DELETE"}
+        for status, body in next(iter(methods.values())).items()
+        if status >= 400
+    ]
+    described = {
+        (str(status), code) for status, body in bodies for code in codes_of(body().fields["code"])
+    }
+    assert described == {(row["status"], code(row["`code`"])) for row in answers()}
+    reasons = {(row["status"], code(row["`reason`"])) for row in answers() if code(row["`reason`"])}
+    assert reasons == {
+        *(("401", reason) for reason in openapi_answers.TOKEN_REASONS),
+        *(("403", reason) for reason in openapi_answers.CSRF_REASONS),
+    }
+
+
+def codes_of(field: Any) -> Any:
+    (described,) = field.describe({})["allOf"]
+    return described["enum"]
+
+
+def test_row_of_busy_in_the_table_of_errors_agrees_with_the_response():
     answer = views.TokenVerifyView(headers={}, request=None).handle_exception(errors.Busy())
     expected = next(row for row in answers() if code(row["`code`"]) == "busy")
     assert row_of(answer.status_code, answer.data) == (expected["status"], "busy", "")
     assert answer["Retry-After"] == str(problems.RETRY_AFTER)
 
 
-# Checks
+# Tests of docs/reference/checks.md
 
 
-def test_checks_are_those_of_the_code():
+def test_table_of_system_checks_agrees_with_the_code():
     ids = {
-        found
+        check_id
         for path in PACKAGE.rglob("*.py")
-        for found in re.findall(r"signet\.[EWI]\d{3}", path.read_text(encoding="utf-8"))
+        for check_id in re.findall(r"signet\.[EWI]\d{3}", path.read_text(encoding="utf-8"))
     }
-    named = [code(row["id"]) for row in table(REFERENCE / "checks.md", "System checks")]
-    assert sorted(named) == sorted(ids)
-    assert len(named) == len(set(named))
+    listed = [code(row["id"]) for row in table(REFERENCE / "checks.md", "System checks")]
+    assert sorted(listed) == sorted(ids)
+    assert len(listed) == len(set(listed))
 
 
-# Signals
+# Tests of docs/reference/signals.md
 
 
 @pytest.fixture
 def sent() -> Iterator[dict[str, set[str]]]:
-    """Return the arguments with which each signal has been sent, by its name."""
+    """Yield a dict that maps the name of each sent signal to the names of its arguments."""
     seen: dict[str, set[str]] = {}
     receivers: list[tuple[Signal, Callable[..., None]]] = []
     for name, signal in vars(signals).items():
@@ -367,7 +396,7 @@ def sent() -> Iterator[dict[str, set[str]]]:
         signal.disconnect(receive)
 
 
-def test_signals_are_sent_with_the_arguments_that_the_table_names(
+def test_table_of_signals_agrees_with_the_arguments_sent(
     sent, user, settings, django_capture_on_commit_callbacks
 ):
     settings.SIGNET = {"ROTATE_REFRESH_TOKENS": True, "ROTATION_GRACE_PERIOD": timedelta(0)}
@@ -376,38 +405,38 @@ def test_signals_are_sent_with_the_arguments_that_the_table_names(
         flows.refresh(pair.refresh)
         flows.refresh(pair.refresh)
     rows = table(REFERENCE / "signals.md", "Signals")
-    named = {code(row["signal"]): set(re.findall(r"`(\w+)`", row["arguments"])) for row in rows}
-    assert sent == named
+    listed = {code(row["signal"]): set(re.findall(r"`(\w+)`", row["arguments"])) for row in rows}
+    assert sent == listed
 
 
-# Everything else
+# Tests of other pages
 
 
-def test_every_public_name_is_in_the_reference_of_python():
+def test_python_reference_contains_every_public_name():
     text = (REFERENCE / "python.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"\w+", text))
-    assert [name for name in drf_signet.__all__ if name not in named] == []
+    words = set(re.findall(r"\w+", text))
+    assert [name for name in drf_signet.__all__ if name not in words] == []
 
 
-def test_the_fields_of_a_session_are_those_of_the_model():
+def test_table_of_session_fields_agrees_with_the_model():
     rows = table(REFERENCE / "python.md", "Sessions")
-    named = [name for row in rows for name in re.findall(r"`(\w+)`", row["field"])]
-    assert sorted(named) == sorted(one.name for one in drf_signet.Session._meta.fields)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row["field"])]
+    assert sorted(listed) == sorted(field.name for field in drf_signet.Session._meta.fields)
 
 
-def test_reasons_of_ends_are_those_of_the_model():
+def test_table_of_end_reasons_agrees_with_the_model():
     rows = table(DOCS / "concepts" / "sessions.md", "What ends a session")
-    named = {code(row["`end_reason`"]) for row in rows} - {""}
-    assert named == set(EndReason.values)
+    listed = {code(row["`end_reason`"]) for row in rows} - {""}
+    assert listed == set(EndReason.values)
 
 
-def test_reserved_claims_are_those_of_the_code():
+def test_list_of_reserved_claims_agrees_with_the_code():
     text = (DOCS / "howto" / "own-claims.md").read_text(encoding="utf-8")
-    named = text.split("are reserved:")[1].split("and the name in")[0]
-    assert set(re.findall(r"`(\w+)`", named)) == claims.RESERVED
+    listed = text.split("are reserved:")[1].split("and the name in")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == claims.RESERVED
 
 
-def test_the_command_prints_what_its_page_shows(db, capsys):
+def test_command_prints_the_output_that_its_page_shows(db, capsys):
     Command().handle()
     printed = capsys.readouterr().out.strip()
     assert printed
@@ -415,7 +444,7 @@ def test_the_command_prints_what_its_page_shows(db, capsys):
 
 
 @pytest.mark.parametrize(
-    ("page", "said"),
+    ("page", "sentence"),
     [
         ("reference/endpoints.md", f"at most {serializers.MAX_USERNAME_LENGTH} characters"),
         ("reference/endpoints.md", f"password at most {serializers.MAX_PASSWORD_LENGTH}"),
@@ -424,23 +453,29 @@ def test_the_command_prints_what_its_page_shows(db, capsys):
         ("howto/own-claims.md", f"at most {codec.MAX_TOKEN_LENGTH} characters"),
         ("concepts/tokens.md", f"at most {codec.MAX_TOKEN_LENGTH} characters"),
         ("concepts/tokens.md", f"at most {strictjson.MAX_DEPTH} deep"),
-        ("concepts/tokens.md", f"at most {claims.MAX_LIFETIME // 86400} days away"),
+        ("concepts/tokens.md", f"at most {jose_checks.MAX_LIFETIME // 86400} days away"),
         ("concepts/sessions.md", "After five lost races"),
         ("concepts/protected.md", f"up to {verified.CAPACITY} tokens"),
-        ("concepts/protected.md", f"and {revocation.OVERLAP:g} seconds more"),
-        ("concepts/protected.md", f"one every {revocation.FULL_EVERY:g} seconds"),
-        ("concepts/protected.md", f"{conf.Settings.REVOCATION_MAX_STALENESS:g} seconds, and asks"),
+        ("concepts/protected.md", f"and {polls.OVERLAP:g} seconds more"),
+        ("concepts/protected.md", f"Every {polls.LATE_EVERY:g} seconds a poll reads"),
+        ("concepts/protected.md", f"Every {polls.WHOLE_EVERY:g} seconds a poll begins"),
+        ("concepts/protected.md", f"more than {clocks.TOLERANCE:g} seconds: then"),
+        ("concepts/protected.md", f"in pages of {sources.PAGE}, for at most {polls.BUDGET:g}"),
+        ("concepts/protected.md", f"and {revocation.MARGIN:g} seconds more, counted"),
+        ("concepts/protected.md", f"at most {polls.WAIT:g} seconds. A set that is too old"),
+        ("concepts/protected.md", f"for up to {polls.LONG_WAIT:g} seconds"),
+        ("concepts/protected.md", f"{conf.Settings.REVOCATION_MAX_STALENESS:g} seconds, and polls"),
     ],
 )
-def test_limits_are_said_as_they_are(page, said):
-    assert said in " ".join((DOCS / page).read_text(encoding="utf-8").split())
-    assert (timedelta(hours=2), 1000) == (sessions.KEPT_AFTER_END, sessions.BATCH)
+def test_limits_in_the_pages_agree_with_the_code(page, sentence):
+    assert sentence in " ".join((DOCS / page).read_text(encoding="utf-8").split())
+    assert (timedelta(hours=2), 1000) == (store.KEPT_AFTER_END, store.BATCH)
     assert database.ATTEMPTS == 5
-    assert (revocation.LEAST_LIFETIME, revocation.MARGIN, revocation.WAIT) == (3600, 60, 0.25)
+    assert (timedelta(seconds=5), 300) == (endings.SLOW, polls.LATE)
     assert conf.Settings.REVOCATION_POLL_INTERVAL == 1
 
 
-def test_the_names_of_the_client_are_those_of_its_types():
+def test_client_reference_agrees_with_the_type_declarations():
     types = (Path(drf_signet.__file__).parent / "static/drf_signet/auth.d.ts").read_text("utf-8")
     members = {
         name: re.findall(r"^  (?:readonly )?(\w+)\??: ", body, re.MULTILINE)
@@ -452,11 +487,31 @@ def test_the_names_of_the_client_are_those_of_its_types():
     }
     page = REFERENCE / "client.md"
 
-    def named(heading: str) -> list[str]:
+    def names_below(heading: str) -> list[str]:
         rows = table(page, heading)
         return [re.findall(r"\w+", next(iter(row.values())))[0] for row in rows]
 
-    assert named("Names") == ["createAuth", "AuthError", *members["Auth"]]
-    assert set(named("Options")) == set(members["Options"])
+    assert names_below("Names") == ["createAuth", "AuthError", *members["Auth"]]
+    assert set(names_below("Options")) == set(members["Options"])
     assert list(table(page, "State")[0]) == [f"`{name}`" for name in members["Present"]]
-    assert named("Errors") == [*members["AuthError"], "cause"]
+    assert names_below("Errors") == [*members["AuthError"], "cause"]
+
+
+# Tests of docs/howto/redis.md
+
+
+def test_failure_table_of_redis_lists_only_tests_that_exist():
+    rows = table(DOCS / "howto" / "redis.md", "When the server fails")
+    tests = Path(__file__).parents[1]
+    files = {"": "broker/test_processes.py", "a": "broker/test_adapter.py"} | {
+        "u": "unit/sessions/test_broadcast.py",
+        "e": "e2e/test_workers.py",
+    }
+    listed = [
+        (name, mark)
+        for row in rows
+        for name, mark in re.findall(r"`(test_\w+)`(?: \(`\w+`\))?(?: \*(\w)\*)?", row["test"])
+    ]
+    assert len(listed) >= len(rows)
+    for name, mark in listed:
+        assert f"def {name}(" in (tests / files[mark]).read_text(encoding="utf-8")

@@ -1,11 +1,12 @@
-"""The Python of the pages, run: files imported, settings read by the package, tests passed.
+"""Run the `python` blocks of the documentation, and test the examples that they define.
 
-What the blocks mean is said in `tests.docs.pages`. Beyond that:
+`tests.docs.pages` describes the kinds of blocks. This module runs them as follows:
 
-- `mysite/settings.py` is what the settings of the rest of the page are, until the next one. Its
-  `SIGNET` has to be readable and its keys usable, and no system check may call it an error.
-- A file of tests has its tests run.
-- A piece of code finds `user` and `request`, and what the pieces before it have set.
+- A file is imported. If the file contains tests, they are run.
+- A `mysite/settings.py` block changes the settings for the rest of the page. Its `SIGNET` setting
+  and its signing keys must be valid, and Django's system checks must not report an error.
+- A snippet is executed. It can use `user`, `request` and the names that earlier snippets on the
+  same page have defined.
 """
 
 from __future__ import annotations
@@ -17,15 +18,18 @@ import sys
 import unittest
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 from asgiref.sync import async_to_sync
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings as django_settings
+from django.contrib import admin
 from django.core import checks
 from django.core.management import get_commands
 from django.db import transaction
@@ -34,12 +38,12 @@ from django.http import JsonResponse
 from django.test import AsyncClient, Client, RequestFactory, TestCase, override_settings
 from django.urls import path
 from django.utils.module_loading import import_string
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.test import APIRequestFactory
 
 from drf_signet import (
     Session,
-    conf,
     end,
     flows,
     issue,
@@ -50,23 +54,26 @@ from drf_signet import (
     session_refreshed,
     signals,
 )
+from drf_signet.conf import settings as conf
 from tests.conftest import PASSWORD
 from tests.docs.pages import DOCS, Block, blocks
-from tests.situations import token_of_old
+from tests.support.session_states import legacy_token
 
 PAGES = {
     page.relative_to(DOCS).as_posix(): page
     for page in sorted(DOCS.rglob("*.md"))
     if page.name != "tutorial.md" and any(block.language == "python" for block in blocks(page))
 }
-#: Pages that another app answers for: see `tests.docs.test_compat`.
+#: Pages whose examples import `rest_framework_simplejwt`. `tests.docs.test_compat` runs these
+#: pages.
 ALIASED = frozenset({"howto/simplejwt-code.md"})
 SETTINGS = "mysite/settings.py"
 
-#: What a block of settings may set; each is in force for what follows on its page, but for those
-#: of which a test process has only one.
-IN_FORCE = frozenset(
+#: Settings that a block overrides for the rest of its page. Other settings in a block, such as
+#: `DATABASES`, do not replace the settings of the test project.
+OVERRIDABLE = frozenset(
     {
+        "ALLOWED_HOSTS",
         "CORS_ALLOWED_ORIGINS",
         "CORS_ALLOW_CREDENTIALS",
         "CORS_EXPOSE_HEADERS",
@@ -84,7 +91,7 @@ SIGNALS = (session_opened, session_refreshed, session_ended, refresh_reused)
 
 @dataclass(kw_only=True)
 class Page:
-    """A page while it is run."""
+    """A documentation page, with the names, modules and settings that its blocks define."""
 
     directory: Path
     fixture: Callable[[str], Any]
@@ -96,11 +103,11 @@ class Page:
         if block.file is None:
             exec(compile(block.text, block.where, "exec"), self.names)
         elif block.file.path == SETTINGS:
-            self._settle(block)
+            self._apply_settings(block)
         else:
             self._import(block)
 
-    def _settle(self, block: Block) -> None:
+    def _apply_settings(self, block: Block) -> None:
         lists = {
             name: list(getattr(django_settings, name)) for name in ("INSTALLED_APPS", "MIDDLEWARE")
         }
@@ -109,7 +116,7 @@ class Page:
         given: dict[str, Any] = {name: value for name, value in names.items() if name.isupper()}
         if "SIGNET" in given:
             conf.parse(given["SIGNET"], {})
-        chosen = {name: value for name, value in given.items() if name in IN_FORCE}
+        chosen = {name: value for name, value in given.items() if name in OVERRIDABLE}
         self.overrides.enter_context(override_settings(**chosen))
         runtime.current()
         assert [m for m in checks.run_checks() if m.level >= checks.ERROR] == [], block.where
@@ -120,26 +127,29 @@ class Page:
         assert block.file is not None
         block.file.write(self.directory)
         name = block.file.path.removesuffix(".py").replace("/", ".")
-        sys.modules.pop(name, None)  # a page may show one file more than once
+        sys.modules.pop(name, None)  # a page can contain several versions of a file
         self.modules[name] = module = importlib.import_module(name)
         if name.endswith(".urls"):
             self.overrides.enter_context(override_settings(ROOT_URLCONF=name))
-        for one in list(vars(module).values()):
-            if inspect.isfunction(one) and one.__name__.startswith("test_"):
-                wanted = inspect.signature(one).parameters
-                _test(one, **{wish: self.fixture(wish) for wish in wanted})
-            elif inspect.isclass(one) and one.__module__ == name and issubclass(one, TestCase):
-                _run(one)
+        for value in list(vars(module).values()):
+            if inspect.isfunction(value) and value.__name__.startswith("test_"):
+                fixtures = inspect.signature(value).parameters
+                _run_test(value, **{fixture: self.fixture(fixture) for fixture in fixtures})
+            elif (
+                inspect.isclass(value) and value.__module__ == name and issubclass(value, TestCase)
+            ):
+                _run_test_case(value)
 
 
 @pytest.fixture
 def run_page(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_user: Any
 ) -> Iterator[Callable[[str], Page]]:
-    """Return a function that runs the blocks of a page and returns what is left of it."""
+    """Yield a function that runs the `python` blocks of a page and returns the `Page`."""
     _prepare(tmp_path, monkeypatch)
     before, receivers = set(sys.modules), [list(signal.receivers) for signal in SIGNALS]
     with contextlib.ExitStack() as overrides:
+        overrides.enter_context(mock.patch.dict(admin.site._registry))  # a page registers an admin
 
         def run(name: str) -> Page:
             names = {"user": make_user(), "request": RequestFactory().post("/"), "__name__": "page"}
@@ -164,7 +174,7 @@ def run_page(
 
 
 def _prepare(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make what the pages take for granted: keys, variables of the environment, a path."""
+    """Create the signing keys, environment variables and `sys.path` entry that the pages need."""
     (directory / "keys").mkdir()
     for name in ("2026-11", "2026-05"):
         pem = Ed25519PrivateKey.generate().private_bytes(
@@ -175,43 +185,60 @@ def _prepare(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (directory / "keys" / f"{name}.pem").write_bytes(pem)
     monkeypatch.setenv("SECRET_KEY", "s" * 64)
     monkeypatch.setenv("OLD_SECRET_KEY", django_settings.SECRET_KEY)
+    monkeypatch.setenv("SIGNET_SIGNING_KEY", "a secret for the tokens of the pages alone")
     monkeypatch.syspath_prepend(directory)
 
 
-def _test(function: Callable[..., Any], **arguments: Any) -> None:
+def _run_test(function: Callable[..., Any], **arguments: Any) -> None:
     with transaction.atomic():
         function(**arguments)
         transaction.set_rollback(True)
 
 
-def _run(case: type[TestCase]) -> None:
-    """Run a class of tests; Django's own way closes the connection that our test is in."""
+def _run_test_case(case: type[TestCase]) -> None:
+    """Run the test methods of a `TestCase`, each in a transaction that is rolled back.
+
+    `TestCase.tearDownClass` would close the database connection that the current test uses.
+    """
     names = unittest.defaultTestLoader.getTestCaseNames(case)
     assert names
     for name in names:
         test = case(name)
         test.client = Client()
         try:
-            _test(lambda test, name: (test.setUp(), getattr(test, name)()), test=test, name=name)
+            _run_test(
+                lambda test, name: (test.setUp(), getattr(test, name)()), test=test, name=name
+            )
         finally:
             test.doCleanups()
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in ALIASED])
-def test_the_python_of_a_page_runs(run_page, name):
+def test_python_of_a_page_runs(run_page, name):
     run_page(name)
 
 
-def test_own_claims_are_in_both_tokens_and_in_request_auth(run_page, make_user):
+def test_claims_example_returns_name_and_groups(run_page, make_user):
     page = run_page("howto/own-claims.md")
     with override_settings(SIGNET={"CLAIMS": "accounts.tokens.claims"}):
-        someone = make_user()
-        group = someone.groups.create(name="editors")
-        claims = page.modules["accounts.tokens"].claims(someone, None)
-        assert claims == {"name": someone.username, "groups": [group.name]}
+        user = make_user()
+        group = user.groups.create(name="editors")
+        claims = page.modules["accounts.tokens"].claims(user, None)
+        assert claims == {"name": user.username, "groups": [group.name]}
 
 
-def test_registration_and_activation_log_in(run_page, client, django_user_model):
+def test_policy_example_limits_only_the_sessions_of_staff(run_page, make_user):
+    page = run_page("howto/lifetimes.md")
+    assert page.modules["accounts.policies"].lifetimes(make_user(), None, "token") is None
+    with override_settings(SIGNET={"LIFETIMES": "accounts.policies.lifetimes"}):
+        pair = issue(make_user(is_staff=True), transport="cookie")
+        assert pair.refresh_expires_in == 30 * 60
+        assert pair.session.expires_at - pair.session.created_at == timedelta(hours=8)
+
+
+def test_registration_activation_and_social_login_examples_issue_tokens(
+    run_page, client, django_user_model
+):
     page = run_page("howto/issue-tokens.md")
     answer = client.post("/api/register/", {"username": "ada", "password": "correct horse battery"})
     assert answer.status_code == 201
@@ -232,28 +259,28 @@ def test_registration_and_activation_log_in(run_page, client, django_user_model)
     assert first.session.user == again.session.user
 
 
-def test_the_login_serializer_hands_its_field_to_the_backend(run_page):
+def test_login_serializer_example_has_its_additional_field(run_page):
     page = run_page("howto/issue-tokens.md")
     serializer = page.modules["accounts.login"].LoginSerializer(data={})
     assert list(serializer.fields) == ["username", "password", "code"]
 
 
-def test_receivers_of_the_pages_do_what_they_are_for(
+def test_receivers_of_the_pages_send_mail_label_sessions_and_log_reuse(
     run_page, user, caplog, mailoutbox, django_capture_on_commit_callbacks
 ):
-
     user.email = "vitor@example.com"
     user.save()
-    kept = []  # signals hold their receivers weakly
+    # Keep the modules of the receivers, because signals hold only weak references to receivers.
+    receivers = []
     for name in ("howto/issue-tokens.md", "howto/mobile.md"):
-        kept.append(run_page(name).modules.pop("accounts.receivers"))
+        receivers.append(run_page(name).modules.pop("accounts.receivers"))
         del sys.modules["accounts.receivers"]
     request = RequestFactory().post("/", headers={"X-Device-Name": "Vitor's phone"})
     with django_capture_on_commit_callbacks(execute=True):
         pair = issue(user, request)
     assert [mail.subject for mail in mailoutbox] == ["A new login"]
     assert Session.objects.get(pk=pair.session.pk).label == "Vitor's phone"
-    assert len(kept) == 2
+    assert len(receivers) == 2
 
     run_page("howto/production.md")
     refresh_reused.send_robust(
@@ -266,16 +293,16 @@ def test_receivers_of_the_pages_do_what_they_are_for(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
-def test_plain_views_know_who_sends_a_token(run_page, user):
+def test_plain_django_views_authenticate_by_token(run_page, user):
     page = run_page("howto/plain-django.md")
     pair = issue(user)
     headers = {"Authorization": f"Bearer {pair.access}"}
-    hello = {"message": f"Hello, {user.username}!"}
+    greeting = {"message": f"Hello, {user.username}!"}
     get = async_to_sync(AsyncClient().get)
-    assert Client().get("/plain/", headers=headers).json() == hello
-    assert get("/plain/", headers=headers).json() == hello
-    assert Client().get("/async/", headers=headers).json() == hello
-    assert get("/async/", headers=headers).json() == hello
+    assert Client().get("/plain/", headers=headers).json() == greeting
+    assert get("/plain/", headers=headers).json() == greeting
+    assert Client().get("/async/", headers=headers).json() == greeting
+    assert get("/async/", headers=headers).json() == greeting
     assert Client().get("/plain/").status_code == 302
     assert get("/async/").status_code == 401
 
@@ -286,7 +313,7 @@ def test_plain_views_know_who_sends_a_token(run_page, user):
     assert page.modules["mysite.urls"]
 
 
-def test_the_decorator_of_the_page_takes_nothing_but_a_token(run_page, user):
+def test_token_required_decorator_accepts_a_token_but_no_session_cookie(run_page, user):
     page = run_page("howto/plain-django.md")
 
     def who(request):
@@ -294,28 +321,28 @@ def test_the_decorator_of_the_page_takes_nothing_but_a_token(run_page, user):
 
     view = page.modules["mysite.tokens"].token_required(who)
     page.overrides.enter_context(override_settings(ROOT_URLCONF=(path("who/", view),)))
-    cautious = Client(enforce_csrf_checks=True)
-    cautious.force_login(user)
-    refused = cautious.post("/who/")
-    assert (refused.status_code, refused["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    rejected = client.post("/who/")
+    assert (rejected.status_code, rejected["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
     headers = {"Authorization": f"Bearer {issue(user).access}"}
-    assert cautious.post("/who/", headers=headers).json() == {"pk": user.pk}
+    assert client.post("/who/", headers=headers).json() == {"pk": user.pk}
 
 
 class TestMigration:
-    """What stands in the place of simplejwt's code does the same."""
+    """Test that code in the migration guide behaves like the simplejwt code that it replaces."""
 
     @pytest.fixture
     def shop(self, run_page):
         modules = run_page("howto/migrate-from-simplejwt.md").modules
         return SimpleNamespace(**{name.split(".")[1]: one for name, one in modules.items()})
 
-    def test_claims_and_tokens_by_hand(self, shop, user):
+    def test_issued_tokens_have_the_custom_claims(self, shop, user):
         pair = shop.registration.tokens_for(user)
         assert flows.verify(pair["access"])["name"] == user.get_username()
         assert set(pair) == {"refresh", "access"}
 
-    def test_the_tutorial_s_routes(self, shop, user, client):
+    def test_routes_of_the_tutorial_work(self, shop, user, client):
         with override_settings(ROOT_URLCONF="mysite.urls"):
             body = {"username": user.username, "password": PASSWORD}
             pair = client.post("/api/token/", body).json()
@@ -325,22 +352,24 @@ class TestMigration:
             assert client.post("/api/token/blacklist/", refresh).status_code == 204
             assert client.post("/api/token/refresh/", refresh).status_code == 401
 
-    def test_a_view_of_its_own(self, shop, user, client):
+    def test_login_view_adds_the_name_to_the_response(self, shop, user, client):
         view = shop.logins.NamedView.as_view()
         body = {"username": user.username, "password": PASSWORD}
         answer = view(APIRequestFactory().post("/", body))
         assert answer.data["name"] == user.username
         assert "access" in answer.data
 
-    def test_logging_out_here_and_everywhere(self, shop, user):
+    def test_log_out_ends_one_session_and_log_out_everywhere_ends_all(self, shop, user):
         first, *others = (shop.registration.tokens_for(user) for _ in range(3))
         shop.logout.log_out(first["refresh"])
-        assert [one.user for one in Session.objects.live()] == [user, user]
+        assert [session.user for session in Session.objects.live()] == [user, user]
         shop.logout.log_out_everywhere(user)
         assert not Session.objects.live().exists()
         assert len(others) == 2
 
-    def test_views_and_sockets_know_the_user(self, shop, user, client, django_assert_num_queries):
+    def test_stateless_view_authentication_class_and_socket_identify_the_user(
+        self, shop, user, client, django_assert_num_queries
+    ):
         pair = shop.registration.tokens_for(user)
         request: Any = RequestFactory().get(
             "/", headers={"Authorization": f"Bearer {pair['access']}"}
@@ -354,11 +383,11 @@ class TestMigration:
             shop.authentication.ShopAuthentication().authenticate(RequestFactory().get("/")) is None
         )
         assert shop.sockets.user_of(pair["access"]) == user
-        for other in (pair["refresh"], "x", None):
-            assert shop.sockets.user_of(other) is None
+        for invalid_token in (pair["refresh"], "x", None):
+            assert shop.sockets.user_of(invalid_token) is None
 
     @pytest.mark.parametrize("access", [True, False], ids=["access cookie", "header"])
-    def test_cookies_made_by_hand_are_changed_once_for_those_of_the_browser_endpoints(
+    def test_legacy_cookies_are_exchanged_once_for_those_of_the_browser_endpoints(
         self, shop, user, access
     ):
         page = Client(headers={"x-requested-with": "x", "sec-fetch-site": "same-origin"})
@@ -367,61 +396,63 @@ class TestMigration:
             return page.post(f"/auth/{path}/", {}, "application/json")
 
         assert post("refresh").status_code == 204
-        page.cookies["refresh"], page.cookies["access"] = token_of_old(user), "of old"
-        moved = post("refresh")
-        assert (moved.status_code, set(moved.json())) == (200, {"access", "expires_in"})
-        assert [page.cookies[one].value for one in ("refresh", "access")] == ["", ""]
+        page.cookies["refresh"], page.cookies["access"] = legacy_token(user), "legacy"
+        exchanged = post("refresh")
+        assert (exchanged.status_code, set(exchanged.json())) == (200, {"access", "expires_in"})
+        assert [page.cookies[name].value for name in ("refresh", "access")] == ["", ""]
         assert "signet" in " ".join(page.cookies)
         page.cookies.pop("access")
         cookies = page.cookies.output(attrs=[], header="", sep=";")
-        header = {"Authorization": f"Bearer {moved.json()['access']}"}
+        header = {"Authorization": f"Bearer {exchanged.json()['access']}"}
         request = RequestFactory().get("/", headers={"Cookie": cookies} if access else header)
         assert shop.stateless.WhoView.as_view()(request).data == {"id": user.pk}
         assert post("refresh").status_code == 200
-        assert [one.transport for one in Session.objects.live()] == ["cookie"]
+        assert [session.transport for session in Session.objects.live()] == ["cookie"]
         assert post("logout").status_code == 204
         assert post("refresh").status_code == 204
         assert not Session.objects.live().exists()
 
-    def test_a_cookie_made_by_hand_that_is_no_good_is_taken_away(self, shop, user):
+    def test_invalid_legacy_cookie_is_deleted_and_cross_site_requests_are_rejected(
+        self, shop, user
+    ):
         page = Client(headers={"x-requested-with": "x", "sec-fetch-site": "same-origin"})
         page.cookies["refresh"] = "x"
         assert page.post("/auth/refresh/", {}, "application/json").status_code == 204
         assert page.cookies["refresh"].value == ""
-        page.cookies["refresh"] = token_of_old(user)
-        foreign = Client(headers={"x-requested-with": "x", "sec-fetch-site": "cross-site"})
-        foreign.cookies = page.cookies
-        assert foreign.post("/auth/refresh/", {}, "application/json").status_code == 403
+        page.cookies["refresh"] = legacy_token(user)
+        cross_site = Client(headers={"x-requested-with": "x", "sec-fetch-site": "cross-site"})
+        cross_site.cookies = page.cookies
+        assert cross_site.post("/auth/refresh/", {}, "application/json").status_code == 403
         assert not Session.objects.exists()
 
-    def test_an_old_token_of_another_package_is_changed_for_a_pair(self, run_page, user):
+    def test_token_of_another_package_is_exchanged_for_a_pair_and_deleted(self, run_page, user):
         page = run_page("howto/migrate-from-others.md")
         view = page.modules["accounts.exchange"].ExchangeView
-        retired = []
+        deleted = []
 
         class OldAuthentication(BaseAuthentication):
             def authenticate(self, request):
-                return user, SimpleNamespace(delete=lambda: retired.append(user))
+                return user, SimpleNamespace(delete=lambda: deleted.append(user))
 
         request = APIRequestFactory().post("/")
         assert view.as_view()(request).status_code == 401
         answer = view.as_view(authentication_classes=(OldAuthentication,))(request)
         assert flows.verify(answer.data["access"])["user_id"] == user.pk
         assert answer["Cache-Control"] == "no-store"
-        assert retired == [user]
+        assert deleted == [user]
 
 
-def test_a_page_of_another_origin_is_let_in_by_the_settings_of_its_page(run_page, make_user):
+def test_cors_settings_of_the_page_allow_exactly_the_listed_origin(run_page, make_user):
     user = make_user(password="123")
     run_page("howto/browser.md")
     page = {"origin": "http://localhost:5173", "sec-fetch-site": "same-site"}
-    wanted = "content-type,x-requested-with"
+    requested = "content-type,x-requested-with"
     preflight = Client().options(
         "/auth/login/",
         headers={
             **page,
             "access-control-request-method": "POST",
-            "access-control-request-headers": wanted,
+            "access-control-request-headers": requested,
         },
     )
     assert preflight["Access-Control-Allow-Origin"] == page["origin"]
@@ -430,9 +461,9 @@ def test_a_page_of_another_origin_is_let_in_by_the_settings_of_its_page(run_page
     assert {"content-type", "x-requested-with", "authorization"} <= set(allowed)
 
     client = Client()
-    sent = {**page, "x-requested-with": "XMLHttpRequest"}
+    headers_of_page = {**page, "x-requested-with": "XMLHttpRequest"}
 
-    def post(path, headers=sent, **data):
+    def post(path, headers=headers_of_page, **data):
         return client.post(f"/auth/{path}/", data, "application/json", headers=headers)
 
     login = post("login", username=user.username, password="123")
@@ -440,13 +471,13 @@ def test_a_page_of_another_origin_is_let_in_by_the_settings_of_its_page(run_page
     assert login["Access-Control-Allow-Origin"] == page["origin"]
     assert post("refresh").status_code == 200
     for other in ("http://localhost:5174", "http://127.0.0.1:5173"):
-        refused = post("refresh", {**sent, "origin": other})
-        assert (refused.status_code, refused.json()["reason"]) == (403, "origin_untrusted")
-        assert "Access-Control-Allow-Origin" not in refused.headers
+        rejected = post("refresh", {**headers_of_page, "origin": other})
+        assert (rejected.status_code, rejected.json()["reason"]) == (403, "origin_untrusted")
+        assert "Access-Control-Allow-Origin" not in rejected.headers
     assert post("logout").status_code == 204
 
 
-def test_a_login_of_ones_own_sets_the_cookie(run_page, make_user, rf):
+def test_custom_login_view_sets_the_refresh_cookie(run_page, make_user, rf):
     page, user = run_page("howto/browser.md"), make_user()
     response = page.modules["accounts.views"].log_in(rf.get("/callback/"), user)
     assert (response.status_code, response["Location"]) == (302, "/")
@@ -457,7 +488,26 @@ def test_a_login_of_ones_own_sets_the_cookie(run_page, make_user, rf):
     assert answer.status_code == 200
 
 
-def test_a_database_that_is_away_is_503_with_the_handler_of_the_page(run_page):
+def test_openapi_of_the_pages_views_has_their_answers(run_page, user):
+    page = run_page("howto/openapi.md")
+    login, hello = page.names["NamedPairView"], page.names["HelloView"]
+    answer = login.as_view()(
+        APIRequestFactory().post("/", {"username": user.username, "password": PASSWORD})
+    )
+    assert answer.data["username"] == user.username
+    generator = SchemaGenerator(
+        patterns=[path("login/", login.as_view()), path("hello/", hello.as_view())]
+    )
+    schema = generator.get_schema(public=True)
+    answers = schema["paths"]["/login/"]["post"]["responses"]
+    assert {"200", "401", "429"} <= answers.keys()
+    assert "username" in schema["components"]["schemas"]["NamedPair"]["properties"]
+    answers = schema["paths"]["/hello/"]["get"]["responses"]
+    assert answers.keys() == {"200", "400", "401", "403", "503"}
+    assert Client().get("/api/docs/").status_code == 200
+
+
+def test_exception_handler_of_the_page_answers_503_for_an_unavailable_database(run_page):
     from django.db import OperationalError
 
     page = run_page("howto/production.md")
@@ -474,10 +524,10 @@ def test_commands_of_the_pages_exist():
         for line in block.text.splitlines()
         if "manage.py " in line
     ]
-    named = {line.split("manage.py ", 1)[1].split()[0] for line in lines}
-    ours = {"signet_clear_expired", "signet_migrate_from_simplejwt"}
-    assert {*ours, "migrate"} <= named <= get_commands().keys()
+    mentioned = {line.split("manage.py ", 1)[1].split()[0] for line in lines}
+    signet_commands = {"signet_clear_expired", "signet_migrate_from_simplejwt"}
+    assert {*signet_commands, "migrate"} <= mentioned <= get_commands().keys()
 
 
-def test_the_signals_that_are_restored_are_all_there_are():
-    assert [one for one in vars(signals).values() if isinstance(one, Signal)] == [*SIGNALS]
+def test_run_page_restores_all_signals_of_the_package():
+    assert [value for value in vars(signals).values() if isinstance(value, Signal)] == [*SIGNALS]

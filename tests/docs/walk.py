@@ -1,4 +1,4 @@
-"""Follow a page as its reader would: a shell, a project in an empty directory, a running server."""
+"""Follow the instructions on a page in an empty directory, with a shell and a running server."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from pathlib import Path
 
 from tests.docs.pages import ANSWERS, Block, matches
 
-#: What a page says to start the server, and the address at which it then says it is.
+#: The command that pages use to start the server, and the address at which pages call the server.
 RUNSERVER = "python manage.py runserver"
 ADDRESS = "127.0.0.1:8000"
 
-#: Programs that a page may use, beside those of every Unix; in this environment or on the machine.
+#: Programs that pages need in addition to the standard Unix tools.
 PROGRAMS = ("bash", "curl", "http")
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
-#: Longest time that one block may take, in seconds.
-PATIENCE = 60
+#: Timeout in seconds for running one block of commands, and for stopping the shell or the server.
+TIMEOUT = 60
 
-#: Whatever these say on a developer's machine, it is not what a page means.
-_FOREIGN = ("DJANGO_", "PIP_", "PYTHON", "COVERAGE_", "HTTPIE_", "SIGNET_")
+#: Prefixes of environment variables to remove, because they could change the output of commands.
+_REMOVED_PREFIXES = ("DJANGO_", "PIP_", "PYTHON", "COVERAGE_", "HTTPIE_", "SIGNET_")
 
 _STARTING = "Starting development server at "
 _MARK = "the end of this block"
 
 
 class Server:
-    """`manage.py runserver` on a port that was free."""
+    """A `manage.py runserver` process that listens on a free port."""
 
     def __init__(self, directory: Path, env: dict[str, str], log: Path) -> None:
         with log.open("a", encoding="utf-8") as stderr:
@@ -53,13 +53,14 @@ class Server:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.communicate(timeout=PATIENCE)
+        self._process.communicate(timeout=TIMEOUT)
 
 
 class Shell:
-    """One bash for all blocks of a page, so that what one sets the next one has.
+    """A bash process that runs all command blocks of a page.
 
-    A command that fails ends it, unless the page itself expects that.
+    A block can use shell variables that an earlier block has set. If a command fails and the page
+    does not handle the failure, bash exits.
     """
 
     def __init__(self, directory: Path, env: dict[str, str]) -> None:
@@ -75,11 +76,11 @@ class Shell:
         )
 
     def run(self, script: str) -> tuple[bool, str]:
-        """Return whether every command succeeded, and what was printed."""
+        """Run a script. Return whether all its commands succeeded, and their output."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._script.write_text(script, encoding="utf-8")
-        timer = threading.Timer(PATIENCE, self._process.kill)
+        timer = threading.Timer(TIMEOUT, self._process.kill)
         timer.start()
         source = f"source '{self._script}' </dev/null"
         self._process.stdin.write(f"{source}; printf '\\n{_MARK}\\n'\n")
@@ -93,11 +94,11 @@ class Shell:
         return self._process.poll() is None and line == f"{_MARK}\n", "".join(printed)
 
     def stop(self) -> None:
-        self._process.communicate(timeout=PATIENCE)
+        self._process.communicate(timeout=TIMEOUT)
 
 
 class Reader:
-    """Does what the blocks of a page say, and checks what they show."""
+    """A simulated reader, which writes a page's files, runs its commands and checks the output."""
 
     def __init__(self, directory: Path) -> None:
         self._home = directory / "home"
@@ -111,7 +112,7 @@ class Reader:
         self._stale = False
 
     def read(self, blocks: list[Block]) -> int:
-        """Go through the blocks in order; return how many answers were compared."""
+        """Process the blocks in order. Return the number of blocks whose output was compared."""
         compared = 0
         for block, following in zip(blocks, [*blocks[1:], None], strict=True):
             if block.language == "python":
@@ -128,21 +129,24 @@ class Reader:
             self._server.stop()
 
     def _write(self, block: Block) -> None:
-        assert block.file is not None, f"{block.where}: the first line names no file"
+        assert block.file is not None, f"{block.where}: the first line must name a file"
         block.file.write(self._project)
         self._stale = True
 
     def _type(self, block: Block, answer: Block | None) -> None:
         if block.text.strip() == RUNSERVER or (self._server and self._stale):
-            self._serve()  # with its own reloader it would notice by itself, a second later
+            # Start the server, or restart it after a file has changed. The server runs without the
+            # reloader, which takes a second to notice a change.
+            self._serve()
         if block.text.strip() == RUNSERVER:
             return
-        here = self._server.address if self._server else ADDRESS
-        succeeded, printed = self._shell.run(block.text.replace(ADDRESS, here))
+        address = self._server.address if self._server else ADDRESS
+        succeeded, printed = self._shell.run(block.text.replace(ADDRESS, address))
         assert succeeded, f"{block.where}: failed:\n{printed}\n{self._server_log()}"
         if answer is not None:
             assert matches(answer.text, printed), (
-                f"{answer.where}: shows\n\n{answer.text}\nand not\n{printed}\n{self._server_log()}"
+                f"{answer.where}: shows\n\n{answer.text}\nbut the commands print\n{printed}\n"
+                f"{self._server_log()}"
             )
 
     def _serve(self) -> None:
@@ -156,41 +160,46 @@ class Reader:
 
     @property
     def _project(self) -> Path:
-        """Where the files of the page belong: the directory that `manage.py` is in."""
-        found = next(self._directory.glob("*/manage.py"), None)
-        assert found is not None, "there is no project yet"
-        return found.parent
+        """Return the directory of `manage.py`, to which file paths on the page are relative."""
+        manage = next(self._directory.glob("*/manage.py"), None)
+        assert manage is not None, "the page has not created a project yet"
+        return manage.parent
 
 
 @contextmanager
-def reader(directory: Path) -> Iterator[Reader]:
-    """Return a reader whose shell and server end with the block."""
-    one = Reader(directory)
+def open_reader(directory: Path) -> Iterator[Reader]:
+    """Yield a `Reader`, and stop its shell and its server when the `with` block ends."""
+    reader = Reader(directory)
     try:
-        yield one
+        yield reader
     finally:
-        one.stop()
+        reader.stop()
 
 
 def missing_programs() -> list[str]:
-    """Return the programs without which no page can be followed here."""
+    """Return the names of the programs that pages need but that are not installed."""
     return [name for name in PROGRAMS if shutil.which(name, path=PATH) is None]
 
 
 def _environment(home: Path) -> dict[str, str]:
-    """Make the surroundings in which output looks as it does in a terminal, but for colours."""
+    """Configure curl and HTTPie, and return the environment variables for a page's commands.
+
+    Both programs then print the same output as in a terminal, but without colours.
+    """
     options = ["--ignore-stdin", "--print=hb", "--pretty=format"]
     config = {"default_options": options, "disable_update_warnings": True}
     (home / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (home / ".curlrc").write_text("silent\nshow-error\n", encoding="utf-8")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    return kept | {
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(_REMOVED_PREFIXES)
+    }
+    return environment | {
         "CURL_HOME": str(home),
         "HOME": str(home),
         "HTTPIE_CONFIG_DIR": str(home),
         "LC_ALL": "C.UTF-8",
         "PATH": PATH,
-        # What the page installs is installed here already; nothing is asked of the network.
+        # The packages that a page installs are already installed, so pip does not need the network.
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INDEX": "1",
         "PYTHONUNBUFFERED": "1",

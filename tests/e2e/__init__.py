@@ -1,12 +1,15 @@
-"""The example project, started as `make demo` starts it, and walked through as the tutorial does.
+"""End-to-end tests of the example project.
 
-Nothing here imports Django or the package: what is tested is what a client sees on the wire.
+The tests start the example in a separate process, send requests over HTTP, and check the responses.
 
-    obtain, protected call, refresh, log out     test_commands   curl and HTTPie, three servers
-    the token, a token of old, tampering         test_token      by hand, standard library only
-    after five minutes, after a day, lifetimes,
-    why refresh                                  test_lifetimes
-    the web interface, front ends, the admin     test_browser    Chromium
-    the demo page                                test_demo_page  the same, and test_demo_page_look
-    what `make demo` prints                      test_demo       pasted into a shell
+    test_commands    login, protected requests, refresh and logout, with curl and HTTPie
+    test_alias       the steps of the tutorial, also with simplejwt's import paths
+    test_token       token format, signatures, tampered tokens and legacy tokens
+    test_lifetimes   expiry of access tokens and refresh tokens
+    test_pages       the endpoints for browsers, with curl
+    test_workers     server processes that share a database
+    test_browser     the browsable API, the admin and a front end on another origin, in Chromium
+    test_browser_*   the JavaScript client
+    test_demo        the command `make demo`
+    test_demo_page*  the demo page, in Chromium
 """

@@ -1,4 +1,4 @@
-"""curl and HTTPie, run as the tutorial runs them."""
+"""Send requests with curl and HTTPie, the command-line clients that the tutorial uses."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """The body's JSON value; None if there is no body."""
+        """Parse the body as JSON. Return None if the body is empty."""
         return json.loads(self.body) if self.body else None
 
 
 class Client(Protocol):
-    """What a person types, as methods."""
+    """The methods that the two command-line clients have in common."""
 
     def post(self, url: str, **fields: str) -> Answer:
-        """Send fields as JSON."""
+        """Send a POST request with the fields as JSON."""
 
     def post_form(self, url: str, **fields: str) -> Answer:
-        """Send fields as a form."""
+        """Send a POST request with the fields as form data."""
 
     def get(self, url: str, *, access: str = "") -> Answer:
-        """Read a page, with an access token if there is one."""
+        """Send a GET request, with an Authorization header unless `access` is empty."""
 
 
 def _bearer(access: str) -> str:
@@ -47,7 +47,7 @@ def _bearer(access: str) -> str:
 
 
 class Curl:
-    """The `curl` command."""
+    """A client that runs curl."""
 
     def post(self, url: str, **fields: str) -> Answer:
         return self.run("-H", "Content-Type: application/json", "-d", json.dumps(fields), url)
@@ -60,13 +60,13 @@ class Curl:
         return self.run(*(["-H", _bearer(access)] if access else []), url)
 
     def run(self, *arguments: str) -> Answer:
-        """Run it with these arguments, and read its output."""
+        """Run curl with these arguments, and return the response that curl prints."""
         return _answer(["curl", "--silent", "--show-error", "--include", *arguments], {})
 
 
 @dataclass(frozen=True, kw_only=True)
 class HTTPie:
-    """The `http` command."""
+    """A client that runs HTTPie."""
 
     variables: Mapping[str, str]
 
@@ -80,14 +80,14 @@ class HTTPie:
         return self.run(url, *([_bearer(access)] if access else []))
 
     def run(self, *arguments: str) -> Answer:
-        """Run it with these arguments, and read its output."""
+        """Run HTTPie with these arguments, and return the response that HTTPie prints."""
         options = ["--ignore-stdin", "--print=hb", "--pretty=none"]
         command = [sys.executable, "-W", "ignore", "-m", "httpie", *options, *arguments]
         return _answer(command, self.variables)
 
 
 def httpie_variables(directory: Path) -> dict[str, str]:
-    """Make a configuration in which HTTPie asks nobody for newer versions of itself."""
+    """Turn off HTTPie's update warnings, and return the environment variables for HTTPie."""
     config = directory / "config.json"
     config.write_text(json.dumps({"disable_update_warnings": True}), encoding="utf-8")
     return {"HTTPIE_CONFIG_DIR": str(directory)}

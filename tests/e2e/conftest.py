@@ -1,4 +1,4 @@
-"""Running examples, started when a test first asks for one and ended with the session."""
+"""Fixtures of the end-to-end tests: example servers, Chromium and command-line clients."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.e2e import postgres
-from tests.e2e.browser import browser
+from tests.e2e.chromium import browser
 from tests.e2e.clients import Client, Curl, HTTPie, httpie_variables
 from tests.e2e.example import SECRET_KEY, Example, StartExample, start
-from tests.e2e.site import CLOCK, OpenProfile, Profile, Site, start_site
-from tests.services import require
+from tests.e2e.pages_site import CLOCK, OpenProfile, Profile, Site, start_site
+from tests.support.services import require
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
-#: The suite runs once per database. The example knows two, and on the second it need not show
-#: again what no database has a part in.
+#: The database of this test run. The example supports SQLite and PostgreSQL. On SQLite, all
+#: end-to-end tests run. On PostgreSQL, only `test_commands.py` runs.
 DATABASE = os.environ.get("SIGNET_TEST_DATABASE", "sqlite")
 collect_ignore_glob = {"sqlite": [], "postgres": ["test_[!c]*.py"]}.get(DATABASE, ["test_*.py"])
 
@@ -30,7 +30,7 @@ collect_ignore_glob = {"sqlite": [], "postgres": ["test_[!c]*.py"]}.get(DATABASE
 def new_database(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[[], dict[str, str]]]:
-    """Return a factory of empty databases: the variables that lead the example to one."""
+    """Yield a function that returns the environment variables for a new, empty database."""
     if DATABASE == "postgres":
         require("postgres")
         with postgres.databases() as create:
@@ -47,9 +47,11 @@ def new_database(
 def start_example(
     tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], dict[str, str]]
 ) -> Iterator[StartExample]:
-    """Return a function that starts an example, or returns the one that runs with these options.
+    """Yield a function that starts the example, once for each combination of arguments.
 
-    Keyword arguments are environment variables in lower case, and `signet` the overrides.
+    The servers run until the last test has finished. The argument `signet` contains settings that
+    override SIGNET. Every other argument sets the environment variable whose name is the name of
+    the argument in upper case.
     """
     running: dict[str, Example] = {}
 
@@ -64,21 +66,25 @@ def start_example(
         return running[key]
 
     yield get
-    with ThreadPoolExecutor() as at_once:
-        list(at_once.map(Example.stop, running.values()))
-    broken = [one.output() for one in running.values() if "Internal Server Error" in one.output()]
-    assert broken == []
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Example.stop, running.values()))
+    logs = [example.output() for example in running.values()]
+    assert [log for log in logs if "Internal Server Error" in log] == []
 
 
 @pytest.fixture
 def example(start_example: StartExample) -> Example:
-    """Return the example with its default settings, under runserver."""
+    """Return the example with its default settings, served by runserver."""
     return start_example()
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Return a running Chromium: per module, since tests beside it may want an event loop."""
+    """Yield a Chromium browser, and close it after the tests of the module.
+
+    Until the browser is closed, Playwright runs an event loop in this thread, so no other event
+    loop can run in the thread.
+    """
     require("chromium")
     with browser() as launched:
         yield launched
@@ -86,15 +92,15 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def site(start_example: StartExample) -> Site:
-    """Return a server of pages with tokens of five minutes and the example's grace."""
-    found = start_site(start_example)
-    found.order()
-    return found
+    """Return the project `tests.e2e.pages` with the example's token lifetimes and grace period."""
+    site = start_site(start_example)
+    site.set_behaviour()
+    return site
 
 
 @pytest.fixture
 def profile(chromium: Browser, site: Site) -> Iterator[OpenProfile]:
-    """Return a function that makes a browser profile; scripts run before those of its pages."""
+    """Yield a function that creates a browser profile and adds the given scripts to its pages."""
     opened: list[BrowserContext] = []
 
     def make(*scripts: str, at: Site = site) -> Profile:
@@ -111,7 +117,7 @@ def profile(chromium: Browser, site: Site) -> Iterator[OpenProfile]:
 
 @pytest.fixture(params=["runserver", "gunicorn", "uvicorn"])
 def served(request: pytest.FixtureRequest, start_example: StartExample) -> Example:
-    """Return the example under each of its servers."""
+    """Return the example. Each test runs with runserver, with gunicorn and with uvicorn."""
     if request.param == "runserver":
         return start_example()
     return start_example(example_server=request.param)
@@ -119,18 +125,18 @@ def served(request: pytest.FixtureRequest, start_example: StartExample) -> Examp
 
 @pytest.fixture(scope="session")
 def httpie(tmp_path_factory: pytest.TempPathFactory) -> HTTPie:
-    """Return HTTPie."""
+    """Return the HTTPie client."""
     return HTTPie(variables=httpie_variables(tmp_path_factory.mktemp("httpie")))
 
 
 @pytest.fixture
 def curl() -> Curl:
-    """Return curl."""
+    """Return the curl client."""
     return Curl()
 
 
 @pytest.fixture(params=["curl", "httpie"])
 def command(request: pytest.FixtureRequest) -> Client:
-    """Return each of the commands that the tutorial's readers type."""
+    """Return a client. Each test runs with curl and with HTTPie, the clients of the tutorial."""
     client: Client = request.getfixturevalue(request.param)
     return client

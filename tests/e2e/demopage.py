@@ -1,4 +1,4 @@
-"""The demo page of the example in Chromium, and a visitor's hand on it."""
+"""Open the demo page in Chromium, and use the page as a visitor does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.example import ROOT, Example, StartExample
+from tests.e2e.example import PYTHONPATH, ROOT, Example, StartExample
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response
@@ -17,21 +17,21 @@ PLAYGROUND = ROOT / "example/playground"
 PHONE = {"width": 375, "height": 812}
 DESKTOP = {"width": 1440, "height": 900}
 
-#: Chromium writes a line for each answer that is no 2xx; a test says which of these it expects.
-REFUSED = re.compile(r"Failed to load resource: .* status of (\d+)")
+#: The line that Chromium writes to the console for each response with a status of 4xx or 5xx.
+FAILED_REQUEST = re.compile(r"Failed to load resource: .* status of (\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Somebody with a browser of their own, and what went through it."""
+    """A visitor to the demo page: a browser context, and recorded console lines and responses."""
 
     context: BrowserContext
     base: str
     console: list[str] = field(default_factory=list)
-    answers: list[Response] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
 
     def open(self) -> Page:
-        """Open the page and wait until it knows who is there."""
+        """Open the demo page, and wait until its login status is known."""
         page = self.context.new_page()
         self.watch(page)
         page.goto(self.base)
@@ -39,14 +39,16 @@ class Visitor:
         return page
 
     def watch(self, page: Page) -> None:
-        """Write down what comes to a page, and what it complains about."""
+        """Record the responses, the console lines and the script errors of a page."""
         page.set_default_timeout(15_000)
         page.on("console", lambda message: self.console.append(message.text))
         page.on("pageerror", lambda error: self.console.append(str(error)))
-        page.on("response", lambda answer: self.answers.append(answer))  # noqa: PLW0108 - it needs a name
+        # The lambda is necessary: Playwright sets an attribute on the handler, and `list.append`
+        # does not allow attributes.
+        page.on("response", lambda response: self.responses.append(response))  # noqa: PLW0108
 
     def log_in(self) -> Page:
-        """Open the page, and log in by its form as it stands there."""
+        """Open the demo page, submit its prefilled login form, and wait for the result."""
         page = self.open()
         page.get_by_role("button", name="Log in", exact=True).click()
         page.locator("#token-text .signature").wait_for()
@@ -55,40 +57,41 @@ class Visitor:
         return page
 
     def refresh_token(self) -> str:
-        """Return what no script sees."""
-        found = [one["value"] for one in self.context.cookies() if "refresh" in one["name"]]
-        return found[0] if found else ""
+        """Return the refresh token in the browser's cookies, or an empty string."""
+        cookies = self.context.cookies()
+        tokens = [cookie["value"] for cookie in cookies if "refresh" in cookie["name"]]
+        return tokens[0] if tokens else ""
 
-    def seen(self, path: str) -> list[int]:
-        """Return the statuses of what was asked of a path."""
-        return [answer.status for answer in self.answers if answer.url.endswith(path)]
+    def statuses(self, path: str) -> list[int]:
+        """Return the statuses of all responses whose URL ends with `path`."""
+        return [response.status for response in self.responses if response.url.endswith(path)]
 
-    def complaints(self, *expected: int) -> list[str]:
-        """Return the lines of the console, but for answers of a status that is expected."""
-        found = [(line, REFUSED.match(line)) for line in self.console]
-        return [line for line, match in found if not (match and int(match[1]) in expected)]
+    def console_errors(self, *expected: int) -> list[str]:
+        """Return the console lines, except the lines about responses with an expected status."""
+        lines = [(line, FAILED_REQUEST.match(line)) for line in self.console]
+        return [line for line, match in lines if not (match and int(match[1]) in expected)]
 
 
-#: What the fixture `visit` returns.
+#: The type of the function that the fixture `visit` yields.
 Visit = Callable[..., Visitor]
 
 
 def start_demo(start_example: StartExample, **signet: Any) -> Example:
-    """Start the example as `make demo` does, with passwords that are hashed at once."""
+    """Start the example with `quick_settings`. The arguments override settings in SIGNET."""
     return start_example(
-        signet=signet, django_settings_module="tests.e2e.quick", pythonpath=str(ROOT)
+        signet=signet, django_settings_module="tests.e2e.quick_settings", pythonpath=PYTHONPATH
     )
 
 
 @contextmanager
 def visits(chromium: Browser, example: Example) -> Iterator[Visit]:
-    """Give a function that makes visitors; keyword arguments are those of a browser's context."""
+    """Yield a function that creates visitors. Its `options` are passed to the browser context."""
     opened: list[BrowserContext] = []
 
     def make(*, at: Example = example, **options: Any) -> Visitor:
         context = chromium.new_context(**{"viewport": DESKTOP, **options})
         opened.append(context)
-        # The name under which a developer knows this computer, and of no secure origin.
+        # Use the host name localhost instead of 127.0.0.1, because developers type localhost.
         return Visitor(context=context, base=at.url("").replace("127.0.0.1", "localhost"))
 
     yield make
@@ -97,48 +100,49 @@ def visits(chromium: Browser, example: Example) -> Iterator[Visit]:
 
 
 def press(page: Page, name: str) -> None:
-    """Press a button."""
+    """Press the button with this name."""
     page.get_by_role("button", name=name, exact=True).click()
 
 
-def says(page: Page, selector: str, text: str | re.Pattern[str]) -> Locator:
-    """Wait until a part of the page has a text in it."""
-    found = page.locator(selector).filter(has_text=text)
-    found.wait_for()
-    return found
+def wait_for_text(page: Page, selector: str, text: str | re.Pattern[str]) -> Locator:
+    """Wait until an element contains the text, and return the locator of the element."""
+    locator = page.locator(selector).filter(has_text=text)
+    locator.wait_for()
+    return locator
 
 
-def steps(page: Page, selector: str) -> list[str]:
-    """Return the statuses of a chain of requests, in order."""
+def shown_statuses(page: Page, selector: str) -> list[str]:
+    """Return the status of each request that a card of the demo page lists."""
     page.locator(f"{selector} .step").first.wait_for()
     return page.locator(f"{selector} .step .chip").all_inner_texts()
 
 
-def sideways(page: Page) -> int:
-    """Return by how many pixels the page is wider than its window."""
+def overflow_width(page: Page) -> int:
+    """Return the number of pixels by which the page is wider than the window."""
     width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     return int(page.evaluate(width))
 
 
 def tab_to(page: Page, selector: str, key: str = "Tab", most: int = 60) -> None:
-    """Go by keyboard to an element; what has the focus on the way has to show it."""
+    """Press a key until an element has the focus. Fail if the focus is ever invisible."""
     for _ in range(most):
         page.keyboard.press(key)
-        assert page.evaluate(FOCUS_SHOWS), page.evaluate("document.activeElement.outerHTML")
+        assert page.evaluate(FOCUS_IS_VISIBLE), page.evaluate("document.activeElement.outerHTML")
         if page.locator(f"{selector}:focus").count():
             return
-    raise AssertionError(f"{selector} is not reached by {key}")
+    raise AssertionError(f"{selector} cannot be reached with {key}")
 
 
-#: Whether the focus is to be seen: by an outline of the element, or of the one that stands for it.
-FOCUS_SHOWS = """(() => {
-  const shown = (element) => element && getComputedStyle(element).outlineStyle === 'solid';
+#: JavaScript that returns whether the focus is visible: the focused element must have an outline.
+#: The page hides its radio buttons, so the outline of a radio button is on the next element.
+FOCUS_IS_VISIBLE = """(() => {
+  const outlined = (element) => element && getComputedStyle(element).outlineStyle === 'solid';
   const active = document.activeElement;
-  return shown(active) || shown(active.nextElementSibling);
+  return outlined(active) || outlined(active.nextElementSibling);
 })()"""
 
 
 def steal(page: Page) -> None:
-    """Let the thief copy the refresh cookie."""
+    """Give the thief a copy of the refresh cookie, and wait until the page confirms the theft."""
     press(page, "Steal it")
-    says(page, "#theft-out", "has a copy")
+    wait_for_text(page, "#theft-out", "has a copy")

@@ -1,4 +1,4 @@
-"""The example as a running process: started by `example/demo.py`, on a free port."""
+"""Start `example/demo.py` on a free port, and control the server process."""
 
 from __future__ import annotations
 
@@ -14,30 +14,34 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-#: The user whom `demo.py` makes, and a key that is not the one in `example/.secret_key`.
+#: The tests and the package of this checkout, for settings of the example that are in `tests`.
+PYTHONPATH = os.pathsep.join((str(ROOT), str(ROOT / "src")))
+#: The username and password of the user that `demo.py` creates.
 VITOR = {"username": "vitor", "password": "123"}
+#: The SECRET_KEY that tests use for the example, instead of the key in `example/.secret_key`.
 SECRET_KEY = "the key of the walked example, known to the tests: 0123456789abcdef"
-#: Under whose name the example imports what it uses → the variables that say so.
-NAMES = {
-    "ours": {},
-    "simplejwt's": {
+#: Package name under which the example imports drf-signet → the arguments of `start_example` that
+#: make the example use this name.
+IMPORT_PATHS = {
+    "drf_signet": {},
+    "rest_framework_simplejwt": {
         "django_settings_module": "tests.e2e.alias.settings",
-        "pythonpath": str(ROOT),
+        "pythonpath": PYTHONPATH,
     },
 }
 
 STARTED_WITHIN = 60.0
 POLL = 0.05
 
-#: Whatever these say on a developer's machine, it is not what a test means.
-_FOREIGN = ("DJANGO_", "EXAMPLE_", "PG", "COVERAGE_")
+#: Prefixes of inherited environment variables that would change how the example runs.
+_IGNORED_PREFIXES = ("DJANGO_", "EXAMPLE_", "PG", "COVERAGE_")
 
 
 def wait_until(condition: Callable[[], Any], *, within: float, what: str) -> Any:
-    """Ask again and again until the answer is true, and return it.
+    """Call `condition` repeatedly until it returns a true value, and return that value.
 
     Raises:
-        AssertionError: it did not become true within that many seconds.
+        AssertionError: `condition` returned no true value within `within` seconds.
     """
     deadline = time.monotonic() + within
     while not (answer := condition()):
@@ -47,21 +51,21 @@ def wait_until(condition: Callable[[], Any], *, within: float, what: str) -> Any
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on."""
+    """Return a port on which no process listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment without what would change the example, and with more."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
+    """Return `os.environ` plus `variables`, without inherited variables that change the example."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(_IGNORED_PREFIXES)}
     return {**inherited, "NO_PROXY": "*", **variables}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One running example."""
+    """A running example server."""
 
     base: str
     variables: Mapping[str, str]
@@ -69,15 +73,15 @@ class Example:
     log: Path
 
     def url(self, path: str) -> str:
-        """Return the whole address of a path."""
+        """Return the URL of a path."""
         return f"{self.base}/{path}"
 
     def output(self) -> str:
-        """Return all that the process has written so far."""
+        """Return the output of the server process so far."""
         return self.log.read_text(encoding="utf-8")
 
     def run(self, code: str) -> str:
-        """Run Python code in the example's `manage.py shell`, where User is; return its output."""
+        """Run Python code in `manage.py shell`, and return its output. The code can use `User`."""
         code = f"from django.contrib.auth.models import User\n{code}"
         done = subprocess.run(
             [sys.executable, "example/manage.py", "shell", "--command", code],
@@ -91,27 +95,27 @@ class Example:
         return done.stdout
 
     def make_user(self, username: str) -> None:
-        """Make a user anew, with the password 123."""
+        """Create a user with the password 123. Delete an existing user with this name first."""
         self.run(f"""
 User.objects.filter(username={username!r}).delete()
 User.objects.create_user(username={username!r}, password='123')
 """)
 
     def answers(self) -> bool:
-        """Tell whether the protected view answers; fail if the process has ended."""
-        assert self.process.poll() is None, f"the example ended:\n{self.output()}"
+        """Return whether the protected view responds with 401. Fail if the process has exited."""
+        assert self.process.poll() is None, f"the example exited:\n{self.output()}"
         host, port = self.base.removeprefix("http://").split(":")
         try:
             with socket.create_connection((host, int(port)), timeout=10) as connection:
                 connection.sendall(b"GET /hello/ HTTP/1.0\r\nHost: localhost\r\n\r\n")
                 with connection.makefile("rb") as response:
-                    # To its end, when the server has nothing more to do.
+                    # Read the whole response, so that the server can finish the request.
                     return b" 401 " in response.read()
         except OSError:
             return False
 
     def stop(self) -> int:
-        """End it as Ctrl-C in its terminal does; return its exit status."""
+        """Stop the server as Ctrl-C does, and return its exit status."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGINT)
         try:
@@ -122,12 +126,12 @@ User.objects.create_user(username={username!r}, password='123')
                 self.process.wait()
 
 
-#: What the fixture `start_example` returns.
+#: The type of the function that the fixture `start_example` yields.
 StartExample = Callable[..., Example]
 
 
 def launch(log: Path, **variables: str) -> Example:
-    """Start the example and return at once."""
+    """Start the example, and return without waiting until the server responds."""
     port = free_port()
     variables = {"EXAMPLE_ADDRESS": f"127.0.0.1:{port}", **variables}
     with log.open("wb") as file:
@@ -145,10 +149,10 @@ def launch(log: Path, **variables: str) -> Example:
 
 
 def start(log: Path, **variables: str) -> Example:
-    """Start the example and return when it serves."""
+    """Start the example, and wait until the server responds."""
     example = launch(log, **variables)
     try:
-        wait_until(example.answers, within=STARTED_WITHIN, what="the example serves")
+        wait_until(example.answers, within=STARTED_WITHIN, what="the example responds")
     except BaseException:
         example.stop()
         raise

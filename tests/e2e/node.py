@@ -1,4 +1,4 @@
-"""Node.js, and what npm has installed for the tests of the client."""
+"""Run Node.js, esbuild and the TypeScript compiler in tests of the JavaScript client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.example import ROOT
-from tests.services import require, required
+from tests.support.services import require, required
 
 CLIENT = ROOT / "src/drf_signet/static/drf_signet/auth.js"
 TYPES = CLIENT.with_name("auth.d.ts")
@@ -17,28 +17,28 @@ MODULES = TESTS / "node_modules"
 
 
 def require_modules() -> None:
-    """Skip the running test without npm's packages; fail it where node is required."""
+    """Skip the test if npm packages are missing. Fail instead if SIGNET_REQUIRE lists node."""
     require("node")
     if not MODULES.is_dir():
-        wanting = "node: run `make front-ends` first"
-        (pytest.fail if "node" in required() else pytest.skip)(wanting)
+        message = "node: run `make front-ends` first"
+        (pytest.fail if "node" in required() else pytest.skip)(message)
 
 
 def node(*arguments: str | Path, program: str | Path = "node") -> subprocess.CompletedProcess[str]:
-    """Run Node.js, or a program that npm has installed, where the packages are found."""
+    """Run Node.js or another program in tests/client, where the npm packages are installed."""
     command = [str(program), *map(str, arguments)]
     return subprocess.run(command, cwd=TESTS, capture_output=True, text=True, check=False)
 
 
 def esbuild(source: Path, *options: str) -> str:
-    """Bundle and return a script."""
+    """Transform a script with esbuild, and return the resulting code."""
     done = node(source, "--format=esm", *options, program=MODULES / ".bin/esbuild")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def type_errors(*files: Path) -> str:
-    """Return what the TypeScript compiler, strictest, finds wrong."""
+    """Compile files with TypeScript's strictest options, and return the compiler's errors."""
     options = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess"]
     target = ["--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
     done = node(*options, *target, *files, program=MODULES / ".bin/tsc")

@@ -1,4 +1,4 @@
-"""Databases on PostgreSQL that live as long as the tests."""
+"""Create PostgreSQL databases for the tests, and drop them afterwards."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tests.services import server
+from tests.support.services import server
 
 
 @contextmanager
 def databases() -> Iterator[Callable[[], dict[str, str]]]:
-    """Give a factory of empty databases, as libpq's variables; drop them at the end."""
-    at = server("postgres")
+    """Yield a function that creates a database and returns the environment variables for it."""
+    address = server("postgres")
     login = {
-        "PGHOST": at.host,
-        "PGPORT": str(at.port),
-        "PGUSER": at.user,
-        "PGPASSWORD": at.password,
+        "PGHOST": address.host,
+        "PGPORT": str(address.port),
+        "PGUSER": address.user,
+        "PGPASSWORD": address.password,
     }
     names: list[str] = []
 
@@ -34,14 +34,14 @@ def databases() -> Iterator[Callable[[], dict[str, str]]]:
 
 
 def _execute(statement: str) -> None:
-    import psycopg  # an optional dependency
+    import psycopg  # psycopg is an optional dependency
 
-    at = server("postgres")
+    address = server("postgres")
     with psycopg.connect(
-        host=at.host,
-        port=at.port,
-        user=at.user,
-        password=at.password,
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
         dbname="postgres",
         autocommit=True,
     ) as connection:

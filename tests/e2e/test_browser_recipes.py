@@ -1,4 +1,4 @@
-"""The applications of docs/howto/front-ends.md, bundled as they stand there, in Chromium."""
+"""Test that the applications in docs/howto/front-ends.md work in Chromium without changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.example import ROOT
 from tests.e2e.node import MODULES, TESTS, TYPES, node, require_modules
-from tests.e2e.site import Profile, Site, expire
+from tests.e2e.pages_site import Profile, Site, expire
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -22,15 +22,15 @@ JAVASCRIPT = GUIDE.with_name("javascript.md")
 _BOTH = re.DOTALL | re.MULTILINE
 _FENCE = re.compile(r"^```\w+\n(?://|<!--) ([\w.]+)(?: -->)?\n(.*?)^```$", _BOTH)
 
-#: What a recipe for a library leaves to its reader: a page that makes a call.
+#: For each library, a script that uses the recipe to call the API. The guide does not contain these
+#: scripts.
 CALLERS = {
     "axios": "import { api } from './api.js';\n"
     "window.load = () => api.get('echo/').then(({ data }) => data);",
     "ky": "import { api } from './api.js';\nwindow.load = () => api.get('/echo/').json();",
-    "TanStack Query": "",
 }
-#: The page around the component of TanStack Query.
-AROUND_QUERY = """
+#: A script that renders the component of the TanStack Query recipe.
+QUERY_PAGE = """
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { QueryClientProvider } from '@tanstack/react-query';
@@ -45,7 +45,7 @@ SCRIPT = '<script type="module" src="/recipe/bundle.js"></script>'
 
 
 def recipe(title: str) -> dict[str, str]:
-    """Return the files of a section of the guide, and the module that all share."""
+    """Return the files in the guide's introduction and in one of its sections, by file name."""
     text = GUIDE.read_text(encoding="utf-8")
     introduction, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
     [section] = [text for text in sections if text.startswith(f"{title}\n")]
@@ -58,9 +58,9 @@ def write(files: dict[str, str], directory: Path) -> None:
 
 
 def bundle(title: str, directory: Path) -> Path:
-    """Write a recipe into a directory, and make one script of it."""
+    """Write the files of a recipe, bundle them into one script, and return its path."""
     files = recipe(title)
-    extra = AROUND_QUERY if title == "TanStack Query" else CALLERS.get(title)
+    extra = QUERY_PAGE if title == "TanStack Query" else CALLERS.get(title)
     if extra is not None:
         files["main.js"] = extra
     main = next(name for name in files if name.startswith("main."))
@@ -81,12 +81,12 @@ def profile(chromium: Browser, site: Site) -> Iterator[Profile]:
         yield Profile(context=context, site=site)
 
 
-def fulfilled(**answer: Any) -> Callable[[Route], None]:
+def respond_with(**answer: Any) -> Callable[[Route], None]:
     return lambda route: route.fulfill(**answer)
 
 
 def visit(profile: Profile, title: str, directory: Path) -> Page:
-    """Open a recipe's page at the server's own origin."""
+    """Bundle a recipe, and open a page that runs the recipe on the server's origin."""
     script = bundle(title, directory)
     html = directory / "index.html"
     body = PAGE + (html.read_text(encoding="utf-8") if html.exists() else "") + SCRIPT
@@ -95,21 +95,21 @@ def visit(profile: Profile, title: str, directory: Path) -> Page:
         "**/recipe/": {"body": body, "content_type": "text/html"},
     }
     for pattern, answer in answers.items():
-        profile.context.route(pattern, fulfilled(**answer))
+        profile.context.route(pattern, respond_with(**answer))
     return profile.open("recipe/")
 
 
 @pytest.mark.parametrize("title", FRAMEWORKS)
-def test_an_application_logs_in_calls_renews_and_logs_out(
+def test_application_logs_in_calls_refreshes_and_logs_out(
     profile: Profile, site: Site, tmp_path: Path, title: str
 ) -> None:
     tab = visit(profile, title, tmp_path)
     log_in = tab.get_by_role("button", name="Log in")
-    shown = tab.locator("output")
+    output = tab.locator("output")
     tab.locator("[name=username]").fill("vitor")
-    tab.locator("[name=password]").fill("not this one")
+    tab.locator("[name=password]").fill("wrong-password")
     log_in.click()
-    shown.get_by_text("No active account").wait_for()
+    output.get_by_text("No active account").wait_for()
 
     tab.locator("[name=username]").fill("vitor")
     tab.locator("[name=password]").fill("123")
@@ -118,18 +118,18 @@ def test_an_application_logs_in_calls_renews_and_logs_out(
     load.wait_for()
     expire(site, tab)
     load.click()
-    shown.get_by_text(tab.evaluate("auth.state.claims.sid")).wait_for()
-    assert site.counted()["refreshed"] == 1
+    output.get_by_text(tab.evaluate("auth.state.claims.sid")).wait_for()
+    assert site.counts()["refreshed"] == 1
 
     tab.reload()
     tab.get_by_role("button", name="Log out").click()
     log_in.wait_for()
-    assert profile.cookie() == ""
+    assert profile.refresh_token() == ""
     assert [line for line in profile.console if "401" not in line] == []
 
 
 @pytest.mark.parametrize("title", ["axios", "ky"])
-def test_a_library_for_requests_renews_and_tries_once(
+def test_request_library_refreshes_once_and_repeats_the_call(
     profile: Profile, site: Site, tmp_path: Path, title: str
 ) -> None:
     tab = visit(profile, title, tmp_path)
@@ -137,28 +137,28 @@ def test_a_library_for_requests_renews_and_tries_once(
     expire(site, tab)
     answers = tab.evaluate("Promise.all([load(), load(), load()])")
     assert {answer["sid"] for answer in answers} == {tab.evaluate("auth.state.claims.sid")}
-    assert site.counted()["refreshed"] == 1
+    assert site.counts()["refreshed"] == 1
     tab.evaluate("auth.logout()")
     assert tab.evaluate("load().catch(({ response }) => response.status)") == 401
 
 
-def test_queries_are_loaded_with_a_token_and_forgotten_with_the_user(
+def test_query_cache_is_cleared_when_another_user_logs_in(
     profile: Profile, site: Site, tmp_path: Path
 ) -> None:
     profile.log_in().close()
     tab = visit(profile, "TanStack Query", tmp_path)
-    shown = tab.locator("output")
-    shown.get_by_text(tab.evaluate("auth.state.claims.sid")).wait_for()
+    output = tab.locator("output")
+    output.get_by_text(tab.evaluate("auth.state.claims.sid")).wait_for()
     expire(site, tab)
     tab.get_by_role("button", name="Load").click()
     site.wait_for("refreshed", 1)
     tab.evaluate("auth.login({username: 'rita', password: '123'})")
     tab.get_by_role("button", name="Load").click()
-    shown.get_by_text(tab.evaluate("auth.state.claims.sid")).wait_for()
+    output.get_by_text(tab.evaluate("auth.state.claims.sid")).wait_for()
 
 
-def checked(directory: Path, *files: str, **options: Any) -> str:
-    """Return what the TypeScript compiler finds wrong in files that import the client."""
+def type_errors(directory: Path, *files: str, **options: Any) -> str:
+    """Compile files that import the client, and return the errors of the TypeScript compiler."""
     (directory / "node_modules").symlink_to(MODULES)
     (directory / "drf-signet.d.ts").write_bytes(TYPES.read_bytes())
     compiler = {
@@ -174,16 +174,16 @@ def checked(directory: Path, *files: str, **options: Any) -> str:
     return node("--project", directory, program=MODULES / ".bin/tsc").stdout
 
 
-def test_the_recipe_for_react_native_is_compiled(tmp_path: Path) -> None:
+def test_react_native_recipe_compiles(tmp_path: Path) -> None:
     require_modules()
     write(recipe("React Native, Expo"), tmp_path)
-    assert checked(tmp_path, "native.ts", "Greeting.tsx", strict=True, jsx="react-jsx") == ""
+    assert type_errors(tmp_path, "native.ts", "Greeting.tsx", strict=True, jsx="react-jsx") == ""
 
 
-def test_the_code_of_the_guide_is_what_the_types_allow(tmp_path: Path) -> None:
+def test_code_of_the_javascript_guide_passes_the_type_checker(tmp_path: Path) -> None:
     require_modules()
     blocks = re.findall(r"^```js\n(.*?)^```$", JAVASCRIPT.read_text(encoding="utf-8"), _BOTH)
     assert len(blocks) > 3
     files = {f"block{number}.js": text for number, text in enumerate(blocks)}
     write(files, tmp_path)
-    assert checked(tmp_path, *files, allowJs=True, checkJs=True) == ""
+    assert type_errors(tmp_path, *files, allowJs=True, checkJs=True) == ""

@@ -1,16 +1,25 @@
-"""The demo page in Chromium: what each card shows really happens, and nothing else does."""
+"""Test the demo page in Chromium: each card sends real requests and shows their results."""
 
 from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e import byhand
-from tests.e2e.demopage import Visit, press, says, start_demo, steal, steps, visits
+from tests.e2e import jwt_by_hand
+from tests.e2e.demopage import (
+    Visit,
+    press,
+    shown_statuses,
+    start_demo,
+    steal,
+    visits,
+    wait_for_text,
+)
 from tests.e2e.example import SECRET_KEY, Example, StartExample, wait_until
 
 if TYPE_CHECKING:
@@ -29,67 +38,67 @@ def visit(chromium: Browser, example: Example) -> Iterator[Visit]:
 
 
 @pytest.fixture
-def strict(start_example: StartExample) -> Example:
-    """Return an example without a grace, which is over as soon as it begins."""
+def without_grace(start_example: StartExample) -> Example:
+    """Return the example with a rotation grace period of zero seconds."""
     return start_demo(start_example, ROTATION_GRACE_PERIOD=0)
 
 
-def test_the_console_of_an_anonymous_first_visit_is_clean(visit: Visit) -> None:
+def test_anonymous_first_visit_logs_nothing_to_the_console(visit: Visit) -> None:
     visitor = visit()
     page = visitor.open()
     assert page.get_by_role("button", name="Log in", exact=True).is_visible()
     assert page.locator("#why").inner_text() == ""
-    assert visitor.seen("/auth/refresh/") == [204]
-    assert visitor.complaints() == []
+    assert visitor.statuses("/auth/refresh/") == [204]
+    assert visitor.console_errors() == []
 
 
-def test_a_wrong_password_is_told_beside_the_form(visit: Visit) -> None:
+def test_wrong_password_shows_an_error_beside_the_form(visit: Visit) -> None:
     visitor = visit()
     page = visitor.open()
-    page.get_by_label("Password").fill("not this one")
+    page.get_by_label("Password").fill("wrong-password")
     press(page, "Log in")
-    says(page, "[role=alert]", "No active account found")
-    assert visitor.complaints(401) == []
+    wait_for_text(page, "[role=alert]", "No active account found")
+    assert visitor.console_errors(401) == []
 
 
 def decoded(segment: str) -> dict[str, object]:
-    return dict(json.loads(byhand.decode(segment)))
+    return dict(json.loads(jwt_by_hand.decode(segment)))
 
 
-def test_a_login_shows_the_access_token_in_three_coloured_parts_decoded(visit: Visit) -> None:
+def test_login_shows_the_access_token_decoded_in_three_coloured_parts(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     header, payload, signature = page.locator("#token-text").inner_text().split(".")
-    assert byhand.signature(f"{header}.{payload}", SECRET_KEY) == signature
+    assert jwt_by_hand.signature(f"{header}.{payload}", SECRET_KEY) == signature
     assert json.loads(page.locator("#token-header").inner_text()) == decoded(header)
     assert json.loads(page.locator("#token-payload").inner_text()) == decoded(payload)
     colours = "(spans) => spans.map((span) => getComputedStyle(span).color)"
     assert len(set(page.locator("#token-text span").evaluate_all(colours))) == 3
-    assert visitor.complaints() == []
+    assert visitor.console_errors() == []
 
 
-def test_the_life_of_the_access_token_is_counted_down(visit: Visit) -> None:
+def test_lifetime_of_the_access_token_is_counted_down(visit: Visit) -> None:
     visitor = visit()
     visitor.context.clock.install()
     page = visitor.log_in()
-    says(page, "#token-left", re.compile(r"^(4:5\d|5:00)$"))
+    wait_for_text(page, "#token-left", re.compile(r"^(4:5\d|5:00)$"))
     page.clock.fast_forward("02:00")
-    says(page, "#token-left", re.compile(r"^(2:5\d|3:00)$"))
+    wait_for_text(page, "#token-left", re.compile(r"^(2:5\d|3:00)$"))
     assert 0.5 < page.locator("#token-bar").evaluate("(bar) => bar.value") <= 0.6
     page.clock.fast_forward("03:30")
-    says(page, "#token-left", "expired")
+    wait_for_text(page, "#token-left", "expired")
 
 
-STORED = """async () => JSON.stringify([
+READ_ALL_STORAGE = """async () => JSON.stringify([
   document.cookie, {...localStorage}, {...sessionStorage}, await indexedDB.databases(),
   await caches.keys(), document.documentElement.outerHTML,
 ])"""
 
 
-def test_the_refresh_token_is_in_the_plain_http_cookie_of_development_and_nowhere_else(
+def test_refresh_token_is_only_in_the_cookie_for_plain_http(
     visit: Visit,
 ) -> None:
-    """COOKIE as docs/howto/browser.md has it for http://localhost: `"SECURE": not DEBUG`."""
+    """The cookie has no `Secure` attribute, which the example sets only if DEBUG is off."""
     visitor = visit()
     page = visitor.log_in()
     assert visitor.base.startswith("http://localhost:")
@@ -99,56 +108,57 @@ def test_the_refresh_token_is_in_the_plain_http_cookie_of_development_and_nowher
     assert page.locator("#places .chip").all_inner_texts() == ["empty"] * 5
     steal(page)
     press(page, "Refresh as yourself")
-    says(page, "#theft-out", "the successor")
-    stored = page.evaluate(STORED)
+    wait_for_text(page, "#theft-out", "the new token")
+    stored = page.evaluate(READ_ALL_STORAGE)
     assert json.loads(stored)[:5] == ["", {}, {}, [], []]
-    bodies = [answer.text() for answer in visitor.answers if answer.status == 200]
-    for secret in (cookie["value"], visitor.refresh_token()):
-        assert not [text for text in (stored, *bodies) if secret.split(".")[1] in text]
+    bodies = [answer.text() for answer in visitor.responses if answer.status == 200]
+    for refresh_token in (cookie["value"], visitor.refresh_token()):
+        assert not [text for text in (stored, *bodies) if refresh_token.split(".")[1] in text]
     page.reload()
     page.locator("[data-status=in]").wait_for()
-    assert visitor.complaints() == []
+    assert visitor.console_errors() == []
 
 
-def test_one_call_is_greeted(visit: Visit) -> None:
+def test_one_call_shows_the_greeting(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     press(page, "One call")
-    says(page, "#calls-out", "Hello, World!")
-    assert visitor.complaints() == []
+    wait_for_text(page, "#calls-out", "Hello, World!")
+    assert visitor.console_errors() == []
 
 
-def test_twenty_calls_at_once_cost_one_refresh(visit: Visit) -> None:
+def test_twenty_calls_at_once_cause_one_refresh(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
-    before = len(visitor.seen("/auth/refresh/"))
+    before = len(visitor.statuses("/auth/refresh/"))
     press(page, "20 at once")
-    says(page, "#calls-out", "20 of 20 answered, after 20 refusals and 1 refresh.")
+    summary = "20 of 20 calls succeeded, after 20 rejections and 1 refresh."
+    wait_for_text(page, "#calls-out", summary)
     assert page.locator("#calls-out .dot").count() == 41
-    assert visitor.seen("/auth/refresh/")[before:] == [200]
-    assert sorted(visitor.seen("/hello/")) == [200] * 20 + [401] * 20
-    assert visitor.complaints(401) == []
+    assert visitor.statuses("/auth/refresh/")[before:] == [200]
+    assert sorted(visitor.statuses("/hello/")) == [200] * 20 + [401] * 20
+    assert visitor.console_errors(401) == []
 
 
-def test_a_token_that_is_over_is_refused_renewed_and_the_call_answered(
+def test_expired_token_is_rejected_then_refreshed_and_the_call_repeated(
     visit: Visit, example: Example
 ) -> None:
     visitor = visit()
     page = visitor.log_in()
     press(page, "Expire now, and call")
-    assert steps(page, "#expire-out") == ["401", "200", "200"]
+    assert shown_statuses(page, "#expire-out") == ["401", "200", "200"]
     assert '"GET /hello/ HTTP/1.1" 401' in example.output()
-    refused = next(one for one in visitor.answers if one.status == 401).request
-    token = str(refused.header_value("Authorization")).split(" ")[1]
+    rejected = next(answer for answer in visitor.responses if answer.status == 401).request
+    token = str(rejected.header_value("Authorization")).split(" ")[1]
     header, payload, signature = token.split(".")
-    assert byhand.signature(f"{header}.{payload}", SECRET_KEY) == signature
-    shown = json.loads(page.locator("#token-payload").inner_text())
-    assert decoded(payload)["sid"] == shown["sid"]
-    assert int(str(decoded(payload)["exp"])) < shown["iat"]
-    assert visitor.complaints(401) == []
+    assert jwt_by_hand.signature(f"{header}.{payload}", SECRET_KEY) == signature
+    new_claims = json.loads(page.locator("#token-payload").inner_text())
+    assert decoded(payload)["sid"] == new_claims["sid"]
+    assert int(str(decoded(payload)["exp"])) < new_claims["iat"]
+    assert visitor.console_errors(401) == []
 
 
-def test_a_second_tab_is_logged_in_and_its_logout_reaches_the_first(visit: Visit) -> None:
+def test_second_tab_is_logged_in_and_its_logout_logs_out_the_first_tab(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     with visitor.context.expect_page() as opened:
@@ -156,120 +166,139 @@ def test_a_second_tab_is_logged_in_and_its_logout_reaches_the_first(visit: Visit
     second = opened.value
     visitor.watch(second)
     second.locator("[data-status=in]").wait_for()
-    says(page, "#tabs-count", "2 tabs")
-    says(page, "#log", "handed over between tabs: an access token")
+    wait_for_text(page, "#tabs-count", "2 tabs")
+    wait_for_text(page, "#log", "received an access token from another tab")
     press(second, "Log out")
-    says(page, "#why", "You are logged out.")
+    wait_for_text(page, "#why", "You are logged out.")
     second.close()
     assert visitor.refresh_token() == ""
-    assert visitor.complaints() == []
+    assert visitor.console_errors() == []
 
 
-def names(page: Page) -> list[str]:
+def device_names(page: Page) -> list[str]:
     return page.locator("#devices b").all_inner_texts()
 
 
-def test_one_device_of_the_list_is_ended(visit: Visit) -> None:
+def test_each_device_in_the_list_can_be_logged_out(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     press(page, "Log out everywhere")
     page.locator("[data-status=out]").wait_for()
     press(page, "Log in")
-    says(page, "#devices", "this one")
+    wait_for_text(page, "#devices", "this device")
     press(page, "Log in on a phone")
-    says(page, "#devices", "Safari on iPhone")
-    assert len(names(page)) == 2
-    press(page, "End this one: Safari on iPhone")
+    wait_for_text(page, "#devices", "Safari on iPhone")
+    assert len(device_names(page)) == 2
+    press(page, "End session: Safari on iPhone")
     page.locator("#devices li").nth(1).wait_for(state="detached")
-    press(page, "End this one: Chrome on Linux")
-    says(page, "#why", "Your session was ended.")
-    assert visitor.complaints(401) == []
+    (own,) = device_names(page)
+    press(page, f"End session: {own.removesuffix('this device')}")
+    wait_for_text(page, "#why", "You are logged out.")
+    assert visitor.console_errors() == []
 
 
-def test_a_logout_everywhere_reaches_another_browser(visit: Visit) -> None:
+def test_devices_can_be_renamed_and_all_others_logged_out(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.log_in()
+    press(page, "Log in on a phone")
+    wait_for_text(page, "#devices", "Safari on iPhone")
+    page.get_by_role("button", name="Rename: Safari on iPhone").first.click()
+    page.get_by_label("Name of the device").fill("  my <b>phone</b> ")
+    press(page, "Save")
+    wait_for_text(page, "#devices", "my <b>phone</b>")
+    wait_for_text(page, "#devices", "Safari on iPhone, 203.0.113.7")
+    press(page, "End all other sessions")
+    page.locator("#devices li").nth(1).wait_for(state="detached")
+    (left,) = device_names(page)
+    assert left.endswith("this device")
+    assert visitor.console_errors() == []
+
+
+def test_logout_everywhere_logs_out_another_browser(visit: Visit) -> None:
     here, there = visit(), visit()
     page, other = here.log_in(), there.log_in()
     press(page, "Log out everywhere")
-    says(page, "#why", "You are logged out.")
+    wait_for_text(page, "#why", "You are logged out.")
     press(other, "One call")
-    says(other, "#why", "Your session was ended.")
-    assert [*here.complaints(), *there.complaints(401)] == []
+    wait_for_text(other, "#why", "Your session was ended.")
+    assert [*here.console_errors(), *there.console_errors(401)] == []
 
 
-def test_a_stolen_token_is_a_retry_in_the_grace(visit: Visit) -> None:
+def test_stolen_token_within_the_grace_period_counts_as_a_retry(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     steal(page)
     press(page, "Refresh as yourself")
-    says(page, "#theft-out", "the successor")
-    says(page, "#grace-left", re.compile(r"^0:\d\d$"))
+    wait_for_text(page, "#theft-out", "the new token")
+    wait_for_text(page, "#grace-left", re.compile(r"^0:\d\d$"))
     press(page, "Refresh as the thief")
-    says(page, "#theft-out", "handed the same successor")
-    held = [page.locator(one).inner_text() for one in ("#yours", "#thiefs")]
-    assert held == ["1", "1"]
-    says(page, "#you-are", "200")
-    says(page, "#thief-is", "200")
-    assert visitor.complaints() == []
+    wait_for_text(page, "#theft-out", "gets the same new token")
+    generations = [page.locator(id_).inner_text() for id_ in ("#yours", "#thiefs")]
+    assert generations == ["1", "1"]
+    wait_for_text(page, "#you-are", "200")
+    wait_for_text(page, "#thief-is", "200")
+    assert visitor.console_errors() == []
 
 
-def test_a_stolen_token_after_the_grace_ends_the_session_for_victim_and_thief(
-    visit: Visit, strict: Example
+def test_stolen_token_after_the_grace_period_ends_the_session_for_both(
+    visit: Visit, without_grace: Example
 ) -> None:
-    visitor = visit(at=strict)
+    visitor = visit(at=without_grace)
     page = visitor.log_in()
     steal(page)
     press(page, "Refresh as yourself")
-    says(page, "#theft-out", "the successor")
+    wait_for_text(page, "#theft-out", "the new token")
     press(page, "Refresh as the thief")
-    says(page, "#why", "A refresh token was used twice, so one of the two was a thief.")
-    says(page, "#why", "You are logged out, and can log in again.")
-    says(page, "#why", "The thief is out too. Its last refresh: 401")
-    assert "a refresh token 1 generations old was reused" in strict.output()
+    wait_for_text(page, "#why", "An old refresh token was used again: somebody has stolen a copy.")
+    wait_for_text(page, "#why", "You are logged out, and can log in again.")
+    wait_for_text(page, "#why", "The thief is logged out too. Its last refresh: 401")
+    assert "a refresh token 1 generations old was reused" in without_grace.output()
     assert visitor.refresh_token() == ""
     press(page, "Log in")
-    says(page, "#theft-out", "Nothing is stolen yet.")
-    assert visitor.complaints(401) == []
+    wait_for_text(page, "#theft-out", "Nothing is stolen yet.")
+    assert visitor.console_errors(401) == []
 
 
-def test_a_thief_who_comes_first_is_found_out_by_the_victims_refresh(
-    visit: Visit, strict: Example
+def test_refresh_of_the_victim_after_the_thief_ends_the_session_for_both(
+    visit: Visit, without_grace: Example
 ) -> None:
-    visitor = visit(at=strict)
+    visitor = visit(at=without_grace)
     page = visitor.log_in()
     steal(page)
     press(page, "Refresh as the thief")
-    says(page, "#theft-out", "The thief was first")
-    says(page, "#thief-is", "200")
+    wait_for_text(page, "#theft-out", "The thief refreshed first")
+    wait_for_text(page, "#thief-is", "200")
     press(page, "Refresh as yourself")
-    says(page, "#why", "Your session was ended for safety.")
-    says(page, "#why", "The thief is out too. Its last refresh: 200, its last call: 401")
-    says(page, "#log", "logged out: reused")
-    assert visitor.complaints(401) == []
+    wait_for_text(page, "#why", "Your session was ended for security reasons.")
+    fate = "The thief is logged out too. Its last refresh: 200, its last call: 401"
+    wait_for_text(page, "#why", fate)
+    wait_for_text(page, "#log", "logged out: reused")
+    assert visitor.console_errors(401) == []
 
 
-def test_without_a_network_the_visitor_stays_logged_in_and_goes_on_later(visit: Visit) -> None:
+def test_visitor_stays_logged_in_while_offline_and_calls_work_afterwards(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     page.get_by_role("radio", name="Offline").check()
-    says(page, "#weather-now", "offline")
+    wait_for_text(page, "#weather-now", "offline")
     press(page, "Expire, and call in this weather")
-    assert steps(page, "#weather-out") == ["no answer"]
-    says(page, "#weather-out", "You are still logged in.")
-    assert visitor.seen("/hello/") == []
+    assert shown_statuses(page, "#weather-out") == ["no answer"]
+    wait_for_text(page, "#weather-out", "You are still logged in.")
+    assert visitor.statuses("/hello/") == []
     page.get_by_role("radio", name="Fair").check()
     press(page, "One call")
-    says(page, "#calls-out", "Hello, World!")
-    assert steps(page, "#calls-out") == ["401", "200", "200"]
-    assert visitor.complaints(401) == []
+    wait_for_text(page, "#calls-out", "Hello, World!")
+    assert shown_statuses(page, "#calls-out") == ["401", "200", "200"]
+    assert visitor.console_errors(401) == []
 
 
-def test_a_failing_server_logs_nobody_out(visit: Visit) -> None:
+def test_failing_server_logs_nobody_out(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     page.get_by_role("radio", name="Failing").check()
     press(page, "Expire, and call in this weather")
-    assert steps(page, "#weather-out") == ["401", "503"]
-    says(page, "#weather-out", "You are still logged in.")
+    assert shown_statuses(page, "#weather-out") == ["401", "503"]
+    wait_for_text(page, "#weather-out", "You are still logged in.")
     page.get_by_role("radio", name="Fair").check()
 
     def greeted() -> bool:
@@ -277,16 +306,34 @@ def test_a_failing_server_logs_nobody_out(visit: Visit) -> None:
         page.locator("#call:not([aria-disabled])").wait_for()
         return "Hello, World!" in page.locator("#calls-out").inner_text()
 
-    wait_until(greeted, within=10, what="the client asks again")
-    assert visitor.complaints(401, 503) == []
+    wait_until(greeted, within=10, what="the client refreshes again")
+    assert visitor.console_errors(401, 503) == []
 
 
-def test_a_slow_server_is_waited_for(visit: Visit) -> None:
+def test_client_waits_for_a_slow_server(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     page.get_by_role("radio", name="Slow").check()
     press(page, "One call")
-    says(page, "#calls-out", "Hello, World!")
-    took = page.locator("#calls-out .step small").last.inner_text()
-    assert int(took.removesuffix(" ms")) >= 1000
-    assert visitor.complaints() == []
+    wait_for_text(page, "#calls-out", "Hello, World!")
+    duration = page.locator("#calls-out .step small").last.inner_text()
+    assert int(duration.removesuffix(" ms")) >= 1000
+    assert visitor.console_errors() == []
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_refresh_cookie_ends_with_the_browser_unless_the_visitor_is_remembered(
+    visit: Visit, remember: bool
+) -> None:
+    visitor = visit()
+    page = visitor.open()
+    page.get_by_label("Remember me").set_checked(remember)
+    press(page, "Log in")
+    for _ in range(2):
+        page.locator("#token-text .signature").wait_for()
+        (cookie,) = (one for one in visitor.context.cookies() if "refresh" in one["name"])
+        left = cookie["expires"] - time.time()
+        # -1: a cookie without Max-Age and Expires
+        assert (13 < left / 86_400 < 14.1) if remember else cookie["expires"] == -1
+        with page.expect_response("**/auth/refresh/"):
+            page.reload()

@@ -1,4 +1,4 @@
-"""Several processes on PostgreSQL, as in production: what one ends, all refuse."""
+"""Test server processes that share a PostgreSQL database: all must reject revoked tokens."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ import pytest
 
 from tests.e2e import postgres
 from tests.e2e.example import ROOT, SECRET_KEY, VITOR, environment, free_port, wait_until
-from tests.services import require
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.services import require
 
 WORKERS = 4
-#: Only that it happens is asserted here; how fast it does is measured in `benchmarks/`.
+#: A timeout in seconds, long enough for slow machines. `benchmarks/` measures how soon all
+#: processes reject the tokens of an ended session.
 DEADLINE = 60.0
 CHALLENGE = 'Bearer realm="api", error="invalid_token"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An HTTP response, and the process that gave it."""
+    """An HTTP response, and the id of the process that sent the response."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,13 +46,13 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """The project of `tests.e2e.plain`, served at a port."""
+    """The project `tests.e2e.plain`, with the port and environment variables of its server."""
 
     port: int
     variables: Mapping[str, str]
 
     def ask(self, path: str, access: str | None = None, **data: str) -> Answer:
-        """Send one request over a connection of its own: a POST if there are data."""
+        """Send a POST request if there is data, otherwise a GET request, over a new connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         headers = {"Content-Type": "application/json"} if data else {}
         if access is not None:
@@ -78,7 +80,7 @@ class Served:
         return pair
 
     def run(self, code: str) -> None:
-        """Run code in a process of its own, where Django is set up and User is."""
+        """Run Python code in a new process. The code can use Django and `User`."""
         prelude = "import django; django.setup()\nfrom django.contrib.auth.models import User\n"
         subprocess.run(
             [sys.executable, "-c", prelude + code], check=True, cwd=ROOT, env=self.variables
@@ -90,7 +92,7 @@ class Served:
 
 @contextmanager
 def running(command: list[str], served: Served, log: Path) -> Iterator[Served]:
-    """Run a server until the block ends."""
+    """Start a server, yield `served` when the server responds, and stop the server afterwards."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=served.variables, stdout=output, stderr=subprocess.STDOUT
@@ -101,7 +103,7 @@ def running(command: list[str], served: Served, log: Path) -> Iterator[Served]:
             assert process.poll() is None, log.read_text(encoding="utf-8")
             return served.serves()
 
-        wait_until(serves, within=DEADLINE, what="the server serves")
+        wait_until(serves, within=DEADLINE, what="the server responds")
         yield served
     finally:
         process.terminate()
@@ -112,10 +114,10 @@ def running(command: list[str], served: Served, log: Path) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def variables() -> Iterator[dict[str, str]]:
-    """Return the environment of all processes: a database of their own, with the user in it."""
+    """Create a database with a user, and yield the environment variables for all processes."""
     require("postgres")
     with postgres.databases() as create:
-        found = environment(
+        environ = environment(
             **create(),
             DJANGO_SETTINGS_MODULE="tests.e2e.plain.settings",
             DJANGO_SECRET_KEY=SECRET_KEY,
@@ -125,13 +127,13 @@ def variables() -> Iterator[dict[str, str]]:
                 [str(ROOT), str(ROOT / "example"), os.environ.get("PYTHONPATH", "")]
             ),
         )
-        served = Served(port=0, variables=found)
+        served = Served(port=0, variables=environ)
         served.run(
             "from django.core.management import call_command\n"
             "call_command('migrate', verbosity=0)\n"
             f"User.objects.create_user({VITOR['username']!r}, password={VITOR['password']!r})"
         )
-        yield found
+        yield environ
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +160,12 @@ def uvicorn(
 
 @pytest.fixture(params=["gunicorn", "uvicorn"])
 def served(request: pytest.FixtureRequest) -> Served:
-    """Return the project under each server."""
-    found: Served = request.getfixturevalue(request.param)
-    return found
+    """Return the project. Each test runs with gunicorn and with uvicorn."""
+    server: Served = request.getfixturevalue(request.param)
+    return server
 
 
-# What ends a session, everywhere
+# Functions that end a session
 
 
 def by_logout(served: Served, pair: dict[str, str], username: str) -> None:
@@ -186,7 +188,7 @@ def by_deactivation(served: Served, pair: dict[str, str], username: str) -> None
     )
 
 
-def by_deletion_of_a_queryset(served: Served, pair: dict[str, str], username: str) -> None:
+def by_queryset_delete(served: Served, pair: dict[str, str], username: str) -> None:
     served.run(f"User.objects.filter(username={username!r}).delete()")
 
 
@@ -194,41 +196,44 @@ Ending = Callable[[Served, dict[str, str], str], None]
 
 
 @pytest.mark.parametrize("path", ["hello/", "plain/who/"])
-def test_every_worker_serves(path: str, gunicorn: Served) -> None:
-    access = gunicorn.log_in()["access"]
-    assert len(serving(gunicorn, path, access)) == WORKERS
+def test_every_worker_accepts_a_new_token(path: str, gunicorn: Served) -> None:
+    access_token = gunicorn.log_in()["access"]
+    assert len(responding_workers(gunicorn, path, access_token)) == WORKERS
 
 
 @pytest.mark.parametrize(
     "end",
-    [by_logout, by_logout_everywhere, by_password, by_deactivation, by_deletion_of_a_queryset],
+    [by_logout, by_logout_everywhere, by_password, by_deactivation, by_queryset_delete],
 )
-def test_every_worker_refuses_what_any_process_has_ended(end: Ending, gunicorn: Served) -> None:
+def test_every_worker_rejects_tokens_of_a_session_ended_by_any_process(
+    end: Ending, gunicorn: Served
+) -> None:
     username = end.__name__
     gunicorn.make_user(username)
     pair, other = gunicorn.log_in(username), gunicorn.log_in()
-    workers = serving(gunicorn, "hello/", pair["access"])
+    workers = responding_workers(gunicorn, "hello/", pair["access"])
     end(gunicorn, pair, username)
-    refusing: set[str] = set()
+    rejecting: set[str] = set()
 
-    def all_refuse() -> bool:
+    def all_reject() -> bool:
         answer = gunicorn.ask("hello/", pair["access"])
         assert answer.status in {200, 401}
         if answer.status == 401:
             assert answer.json["reason"] == "ended"
             assert answer.headers["WWW-Authenticate"] == CHALLENGE
-            refusing.add(answer.process)
+            rejecting.add(answer.process)
         else:
-            assert answer.process not in refusing  # once refused, refused for good
-        return refusing == workers
+            # A worker that has rejected the token must not accept it later.
+            assert answer.process not in rejecting
+        return rejecting == workers
 
-    wait_until(all_refuse, within=DEADLINE, what="every worker refuses")
+    wait_until(all_reject, within=DEADLINE, what="every worker rejects the token")
     assert {gunicorn.ask("hello/", pair["access"]).status for _ in range(20)} == {401}
     assert gunicorn.ask("hello/", other["access"]).status == 200
 
 
-def serving(served: Served, path: str, access: str) -> set[str]:
-    """Ask until every worker has answered, and answered 200; return who they are."""
+def responding_workers(served: Served, path: str, access: str) -> set[str]:
+    """Call a path until every worker has returned 200. Return the process ids of the workers."""
     workers: set[str] = set()
 
     def all_answered() -> bool:
@@ -237,44 +242,106 @@ def serving(served: Served, path: str, access: str) -> set[str]:
         workers.add(answer.process)
         return len(workers) == WORKERS
 
-    wait_until(all_answered, within=DEADLINE, what="every worker answers")
+    wait_until(all_answered, within=DEADLINE, what="every worker responds")
     return workers
 
 
-# Plain views behind the middleware
+# Tests with Redis
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def with_redis(variables: dict[str, str], redis: RedisServer) -> dict[str, str]:
+    """Return variables for processes that poll rarely, and learn of ended sessions by Redis."""
+    signet = {
+        "LOGIN_THROTTLE": None,
+        "REVOCATION_POLL_INTERVAL": 3599,
+        "TOKEN_REVOCATION_BROKER": redis.url,
+    }
+    return variables | {"EXAMPLE_SIGNET": json.dumps(signet)}
+
+
+SERVERS = {
+    "gunicorn": [
+        *("gunicorn", "--no-control-socket", "--worker-class", "gthread", "--threads", "4"),
+        *("--preload", "config.wsgi", "--bind"),
+    ],
+    "uvicorn": ["uvicorn", "--lifespan", "off", "config.asgi:application", "--port"],
+}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_redis_brings_an_end_to_every_worker_before_its_next_poll(
+    name: str, with_redis: dict[str, str], redis: RedisServer, tmp_path: Path
+) -> None:
+    served = Served(port=free_port(), variables=with_redis)
+    where = str(served.port) if name == "uvicorn" else f"127.0.0.1:{served.port}"
+    command = [sys.executable, "-m", *SERVERS[name], where, "--workers", str(WORKERS)]
+    with running(command, served, tmp_path / "log"):
+        username = f"{name}-with-redis"
+        served.make_user(username)
+        for end in (by_logout, by_password):
+            pair = served.log_in(username)
+            workers = responding_workers(served, "hello/", pair["access"])
+            wait_until(
+                lambda: redis.listeners() == WORKERS, within=DEADLINE, what="every worker listens"
+            )
+            end(served, pair, username)
+            rejecting: set[str] = set()
+
+            def all_reject(access: str = pair["access"], seen: set[str] = rejecting) -> bool:
+                answer = served.ask("hello/", access)
+                if answer.status == 401:
+                    seen.add(answer.process)
+                return len(seen) == WORKERS
+
+            wait_until(all_reject, within=DEADLINE, what="every worker rejects the token")
+            assert rejecting == workers
+    wait_until(lambda: redis.listeners() == 0, within=DEADLINE, what="every connection is closed")
+
+
+# Tests of Django views with `JWTMiddleware`
 
 
 @pytest.mark.parametrize("path", ["plain/who/", "plain/awho/"])
-def test_a_plain_view_knows_whose_token_it_is(path: str, served: Served) -> None:
+def test_plain_view_knows_the_user_and_session_of_the_token(path: str, served: Served) -> None:
     pair = served.log_in()
-    said = served.ask(path, pair["access"]).json
-    assert said["pk"] == 1
-    assert said["sid"]
+    identity = served.ask(path, pair["access"]).json
+    assert identity["pk"] == 1
+    assert identity["sid"]
     assert served.ask(path).json == {"pk": None, "sid": None}
 
 
 @pytest.mark.parametrize("path", ["plain/name/", "plain/aname/"])
-def test_a_plain_view_asks_for_more_of_the_user(path: str, served: Served) -> None:
+def test_plain_view_can_load_the_user(path: str, served: Served) -> None:
     answer = served.ask(path, served.log_in()["access"])
     assert answer.json == {"username": VITOR["username"]}
 
 
 @pytest.mark.parametrize("path", ["plain/who/", "plain/awho/", "hello/"])
-def test_a_bad_token_is_refused(path: str, served: Served) -> None:
+def test_invalid_token_is_rejected(path: str, served: Served) -> None:
     answer = served.ask(path, "a.b.c")
     assert (answer.status, answer.json["code"]) == (401, "token_not_valid")
     assert answer.headers["WWW-Authenticate"] == CHALLENGE
-    access = served.log_in()["access"]
-    assert served.ask(path, f"{access}, Bearer {access}").status == 400
+    access_token = served.log_in()["access"]
+    assert served.ask(path, f"{access_token}, Bearer {access_token}").status == 400
 
 
-def test_a_user_who_is_gone_is_401_inside_a_plain_view(served: Served) -> None:
-    """Gone by a raw statement, of which no session hears."""
+def test_plain_view_that_loads_a_deleted_user_returns_401(served: Served) -> None:
+    """Delete the user without signals, so that the user's sessions do not end."""
     username = f"gone-{served.port}"
     served.make_user(username)
-    access = served.log_in(username)["access"]
+    access_token = served.log_in(username)["access"]
     served.run(f"User.objects.filter(username={username!r})._raw_delete('default')")
-    for path in ("plain/name/", "plain/aname/"):
-        answer = served.ask(path, access)
+    # The middleware loads the user before every async view, even before `awho`, which needs only
+    # the primary key.
+    for path in ("plain/name/", "plain/aname/", "plain/awho/"):
+        answer = served.ask(path, access_token)
         assert (answer.status, answer.json["reason"]) == (401, "ended")
-    assert served.ask("plain/awho/", access).status == 200
+    assert served.ask("plain/who/", access_token).status == 200

@@ -1,4 +1,4 @@
-"""Real threads, real connections, real commits, on whatever SIGNET_TEST_DATABASE names."""
+"""Fixtures for tests of race conditions, which use threads and commit their transactions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 from django.db import connection
 
 import drf_signet
-from tests.situations import ROTATING
+from tests.support.session_states import ROTATING
 
 from .crew import ISOLATION_LEVELS, SNAPSHOT, Crew
 
 
 @pytest.fixture(params=ISOLATION_LEVELS)
 def isolation(request: pytest.FixtureRequest, transactional_db: None) -> str:
-    """Return each isolation level of the database in turn."""
+    """Run the test once for each isolation level of the database; return the level."""
     if request.param == SNAPSHOT:
         with connection.cursor() as cursor:
             if not cursor.execute("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'"):
@@ -27,7 +27,7 @@ def isolation(request: pytest.FixtureRequest, transactional_db: None) -> str:
 
 @pytest.fixture
 def assemble(isolation: str) -> Iterator[Callable[[int], Crew]]:
-    """Return a factory of crews, by their size."""
+    """Return a function that creates a pool of threads (`Crew`) with a given number of threads."""
     crews: list[Crew] = []
 
     def make(size: int) -> Crew:
@@ -46,13 +46,13 @@ def _rotating(settings: Any) -> None:
 
 @pytest.fixture
 def signals() -> Iterator[dict[str, list[Any]]]:
-    """Return what each signal has sent so far, by the signal's name."""
+    """Record two signals; return a dict: name of the signal → the arguments of each call."""
     received: dict[str, list[Any]] = defaultdict(list)
     connected = []
     for name in ("refresh_reused", "session_ended"):
 
-        def receive(*, _name: str = name, **sent: Any) -> None:
-            received[_name].append(sent)
+        def receive(*, _name: str = name, **arguments: Any) -> None:
+            received[_name].append(arguments)
 
         connected.append((getattr(drf_signet, name), receive))
     for signal, receiver in connected:

@@ -1,4 +1,4 @@
-"""Threads that act at the same moment, each with a connection and a client of its own."""
+"""`Crew`, a pool of threads for tests of race conditions."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from django.db import connection, connections
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from tests.browser import REFRESH_COOKIE
-from tests.situations import post
+from tests.support.page_requests import REFRESH_COOKIE
+from tests.support.session_states import post
 
 T = TypeVar("T")
 Act = Callable[[APIClient], T]
 
 VENDOR = settings.DATABASES["default"]["ENGINE"].rsplit(".", 1)[-1]
-#: MariaDB's REPEATABLE READ as it is by default since 11.6: a changed row is an error (1020).
+#: REPEATABLE READ with MariaDB's `innodb_snapshot_isolation` (the default since MariaDB 11.6):
+#: writing a row that another transaction has changed fails with error 1020.
 SNAPSHOT = "SNAPSHOT"
 _STANDARD = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
-#: The isolation levels of this run's database; of SQLite's one it takes no order.
+#: The isolation levels to test. SQLite has only one level, which cannot be changed.
 ISOLATION_LEVELS = {
     "sqlite3": ("SERIALIZABLE",),
     "postgresql": _STANDARD,
@@ -30,23 +31,26 @@ ISOLATION_LEVELS = {
 }[VENDOR]
 
 
-def _set(level: str) -> list[str]:
-    """Return the statements that set a connection's isolation level."""
+def _statements_to_set(level: str) -> list[str]:
+    """Return the SQL statements that set the isolation level of a connection."""
     if VENDOR == "postgresql":
         return [f"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}"]
     if VENDOR == "sqlite3":
         return []
     if level == SNAPSHOT:
-        return [*_set("REPEATABLE READ"), "SET SESSION innodb_snapshot_isolation = ON"]
+        return [
+            *_statements_to_set("REPEATABLE READ"),
+            "SET SESSION innodb_snapshot_isolation = ON",
+        ]
     return [f"SET SESSION TRANSACTION ISOLATION LEVEL {level}"]
 
 
 class Crew:
-    """A pool of threads that stays together for a test.
+    """A pool of threads, each with its own database connection and its own API client.
 
     Args:
-        size: how many.
-        isolation: the isolation level of their connections, one of `ISOLATION_LEVELS`.
+        size: the number of threads.
+        isolation: the isolation level of the threads' connections, one of `ISOLATION_LEVELS`.
     """
 
     def __init__(self, size: int, *, isolation: str) -> None:
@@ -56,11 +60,11 @@ class Crew:
         self.size = size
 
     def act(self, acts: Sequence[Act[T]]) -> list[T]:
-        """Let as many threads as there are acts begin one each, all at once; return the results."""
+        """Run each function in its own thread, all at the same moment; return the results."""
         barrier = threading.Barrier(len(acts))
 
         def run(act: Act[T]) -> T:
-            barrier.wait(timeout=60)  # nobody takes a second act before all have taken one
+            barrier.wait(timeout=60)  # start all functions at the same moment
             return act(self._own.client)
 
         return [future.result() for future in [self._pool.submit(run, act) for act in acts]]
@@ -73,19 +77,19 @@ class Crew:
     def _begin(self) -> None:
         self._own.client = APIClient(raise_request_exception=False)
         with connection.cursor() as cursor:
-            for statement in _set(self._isolation):
+            for statement in _statements_to_set(self._isolation):
                 cursor.execute(statement)
-        # The test client closes connections of age 0, and with them what was set above.
+        # Keep the connection open. A new connection would have the default isolation level.
         connection.close_at = None
 
 
 def refreshing(token: str | None) -> Act[Any]:
-    """Return the act of sending a refresh token in."""
+    """Return a function that sends a refresh request with the token in the body."""
     return lambda client: post(client, "token_refresh", refresh=token)
 
 
 def refreshing_in_a_cookie(token: str | None) -> Act[Any]:
-    """Return the act of a page that refreshes."""
+    """Return a function that sends a refresh request with the token in a cookie, as browsers do."""
     headers = {
         "x-requested-with": "XMLHttpRequest",
         "sec-fetch-site": "same-origin",

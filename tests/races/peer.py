@@ -1,64 +1,39 @@
-"""A second process on the same database, which does what it is told: `python -m tests.races.peer`.
+"""A second process that runs commands on the test's database: `python -m tests.races.peer`.
 
-It reads one JSON list per line, a word and its arguments, and answers each with one JSON value.
+See `tests.support.peer_process` for how a test sends commands.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True, kw_only=True)
-class Peer:
-    """The process, as seen from the one that started it."""
-
-    process: subprocess.Popen[str]
-
-    def do(self, word: str, *arguments: Any) -> Any:
-        """Tell it to do something; return its answer.
-
-        Raises:
-            AssertionError: it has ended instead of answering.
-        """
-        assert self.process.stdin
-        assert self.process.stdout
-        print(json.dumps([word, *map(str, arguments)]), file=self.process.stdin, flush=True)
-        answer = self.process.stdout.readline()
-        assert answer, f"the peer ended with {self.process.wait()}"
-        return json.loads(answer)
+from tests.support.peer_process import PeerProcess, run_commands, start
 
 
 @contextmanager
-def peer(signet: dict[str, Any]) -> Iterator[Peer]:
-    """Start a process on the database of the running test, with these settings; end it."""
+def peer(signet: dict[str, Any]) -> Iterator[PeerProcess]:
+    """Start the second process on the test's database; stop it when the `with` block ends.
+
+    Args:
+        signet: the SIGNET setting of the second process.
+    """
     from django.db import connection
 
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
-    command = [sys.executable, "-m", "tests.races.peer", str(connection.settings_dict["NAME"])]
-    process = subprocess.Popen(
-        [*command, json.dumps(signet)],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        yield Peer(process=process)
-        assert process.stdin
-        process.stdin.close()
-        assert process.wait(timeout=30) == 0
+    name = str(connection.settings_dict["NAME"])
+    with start(__name__, name, json.dumps(signet), environment=environment) as process:
+        yield process
 
 
 @dataclass(kw_only=True)
-class Doer:
-    """What it can do."""
+class Commands:
+    """The commands that the second process can run."""
 
     open_transactions: list[ExitStack] = field(default_factory=list)
 
@@ -66,6 +41,11 @@ class Doer:
         import drf_signet
 
         return drf_signet.end(session_id)
+
+    def logout(self, refresh: str) -> int:
+        from rest_framework.test import APIClient
+
+        return APIClient().post("/api/token/logout/", {"refresh": refresh}).status_code
 
     def begin(self) -> None:
         from django.db import transaction
@@ -91,19 +71,15 @@ class Doer:
 
 
 def main() -> None:
-    """Do what is read from standard input, until it ends."""
+    """Read commands from standard input, run them, and print their results."""
     import django
     from django.conf import settings
 
-    _, name, signet = sys.argv
-    settings.DATABASES["default"]["NAME"] = name
+    _, database, signet = sys.argv
+    settings.DATABASES["default"]["NAME"] = database
     settings.SIGNET = json.loads(signet)
     django.setup()
-    doer = Doer()
-    for line in sys.stdin:
-        word, *arguments = json.loads(line)
-        act: Callable[..., Any] = getattr(doer, word)
-        print(json.dumps(act(*arguments)), flush=True)
+    run_commands(Commands())
 
 
 if __name__ == "__main__":

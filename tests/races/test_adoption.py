@@ -1,4 +1,4 @@
-"""Tokens of old, presented by many and blacklisted by somebody at the same moment."""
+"""Test concurrent refreshes with a legacy token, including while a thread blacklists the token."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ import pytest
 from django.db import transaction
 
 from drf_signet.models import EndReason, Session
-from tests.oldtables import adopted, empty_tables, installed, old_tables, outstand, put_on_blacklist
-from tests.situations import ADOPTING, ROTATING, generation_of
+from tests.support.session_states import ADOPTING, ROTATING, generation_of
+from tests.support.simplejwt_tables import (
+    adopted_session,
+    blacklist_tables,
+    empty_tables,
+    installed,
+    outstanding_token,
+    put_on_blacklist,
+)
 
 from .crew import Act, Crew, refreshing
 
-__all__ = ["empty_tables", "installed", "old_tables"]
+__all__ = ["blacklist_tables", "empty_tables", "installed"]
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -31,7 +38,7 @@ def _adopting(settings: Any, _rotating: None) -> None:
 
 
 def blacklisting(outstanding: Any) -> Act[Any]:
-    """Return the act of simplejwt's `token.blacklist()`: a transaction that writes the row."""
+    """Return a function that inserts the same row as simplejwt's `token.blacklist()`."""
 
     def act(client: Any) -> Any:
         from tests.tokenblacklist.models import BlacklistedToken
@@ -42,45 +49,45 @@ def blacklisting(outstanding: Any) -> Act[Any]:
     return act
 
 
-def test_a_token_of_old_becomes_one_session_however_many_present_it(
+def test_concurrent_refreshes_adopt_a_legacy_token_once(
     user: Any, assemble: Callable[[int], Crew]
 ) -> None:
     crew = assemble(CLIENTS)
-    for rounds in range(1, ROUNDS + 1):
-        answers = crew.act([refreshing(outstand(user).token)] * CLIENTS)
+    for number in range(1, ROUNDS + 1):
+        answers = crew.act([refreshing(outstanding_token(user).token)] * CLIENTS)
         assert [answer.status_code for answer in answers] == [200] * CLIENTS
         assert len({generation_of(answer.data["refresh"]) for answer in answers}) == 1
-        assert Session.objects.count() == rounds
+        assert Session.objects.count() == number
 
 
-def test_a_token_on_the_blacklist_stays_dead_however_many_present_it(
+def test_concurrent_refreshes_do_not_adopt_a_blacklisted_token(
     user: Any, assemble: Callable[[int], Crew]
 ) -> None:
     crew = assemble(CLIENTS)
     for _ in range(ROUNDS):
-        outstanding = outstand(user)
+        outstanding = outstanding_token(user)
         put_on_blacklist(outstanding)
         answers = crew.act([refreshing(outstanding.token)] * CLIENTS)
         assert [answer.status_code for answer in answers] == [401] * CLIENTS
     assert not Session.objects.exists()
 
 
-def test_a_token_that_is_blacklisted_while_many_present_it_is_dead_afterwards(
+def test_a_token_blacklisted_during_refreshes_is_refused_afterwards(
     user: Any, assemble: Callable[[int], Crew]
 ) -> None:
-    """Whoever came before has a token of a session that has ended."""
+    """If a client refreshed before the blacklisting, the client's new token is also refused."""
     crew = assemble(CLIENTS + 1)
     for _ in range(ROUNDS):
-        outstanding = outstand(user)
+        outstanding = outstanding_token(user)
         acts = [refreshing(outstanding.token)] * CLIENTS
         acts.insert(CLIENTS // 2, blacklisting(outstanding))
         answers = crew.act(acts)
         del answers[CLIENTS // 2]
         assert {answer.status_code for answer in answers} <= {200, 401}
-        session = adopted(outstanding)
+        session = adopted_session(outstanding)
         assert session is not None
         assert session.end_reason == EndReason.LOGOUT
-        handed_out = [answer.data["refresh"] for answer in answers if answer.status_code == 200]
-        for token in {outstanding.token, *handed_out}:
+        issued_tokens = [answer.data["refresh"] for answer in answers if answer.status_code == 200]
+        for token in {outstanding.token, *issued_tokens}:
             (answer,) = crew.act([refreshing(token)])
             assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""Refreshes beside whatever ends their session: afterwards nobody holds a token that works."""
+"""Test that all tokens are invalid after a session has ended during concurrent refreshes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 import drf_signet
 from drf_signet.models import Session
 from drf_signet.tokens import TokenPair
-from tests.situations import post
+from tests.support.session_states import post
 
 from .crew import Act, Crew, refreshing
 
@@ -25,7 +25,10 @@ Ending = Callable[[Any, TokenPair], Act[Any]]
 
 
 def logout(user: Any, pair: TokenPair) -> Act[Any]:
-    """Refresh interleaved with revocation: Keycloak #51312."""
+    """Return a function that logs out.
+
+    In Keycloak issue #51312, a refresh during a logout returned valid tokens.
+    """
     return lambda client: post(client, "token_logout", refresh=pair.refresh).status_code
 
 
@@ -59,7 +62,7 @@ def deletion(user: Any, pair: TokenPair) -> Act[Any]:
         while True:
             try:
                 get_user_model().objects.get(pk=user.pk).delete()
-            except OperationalError:  # the application's transaction lost to a refresh
+            except OperationalError:  # the deletion conflicted with a refresh
                 continue
             return 204
 
@@ -76,7 +79,7 @@ def deletion(user: Any, pair: TokenPair) -> Act[Any]:
         (deletion, 30),
     ],
 )
-def test_no_refresh_token_is_usable_once_its_session_was_ended(
+def test_no_refresh_token_is_valid_after_its_session_ended_during_refreshes(
     ending: Ending,
     rounds: int,
     make_user: Callable[..., Any],
@@ -90,26 +93,28 @@ def test_no_refresh_token_is_usable_once_its_session_was_ended(
         answers = crew.act([ending(user, pair), *[refreshing(pair.refresh)] * REFRESHING])
         assert answers[0] == 204
         assert {answer.status_code for answer in answers[1:]} <= {200, 401}
-        held = {a.data["refresh"] for a in answers[1:] if a.status_code == 200} | {pair.refresh}
-        afterwards = [post(client, "token_refresh", refresh=one) for one in held]
+        issued = [answer.data["refresh"] for answer in answers[1:] if answer.status_code == 200]
+        tokens = {pair.refresh, *issued}
+        afterwards = [post(client, "token_refresh", refresh=token) for token in tokens]
         assert {answer.status_code for answer in afterwards} == {401}
     assert not Session.objects.filter(end_reason="").exists()
 
 
-def test_one_alarm_is_raised_however_many_replay_a_token_at_once(
+def test_concurrent_replays_of_a_token_send_refresh_reused_once(
     user: Any, assemble: Callable[[int], Crew], client: APIClient, signals: dict[str, list[Any]]
 ) -> None:
     crew = assemble(16)
     for _ in range(10):
         signals.clear()
-        stolen = drf_signet.issue(user).refresh
-        newest = post(client, "token_refresh", refresh=stolen).data["refresh"]
-        newest = post(client, "token_refresh", refresh=newest).data["refresh"]
-        answers = crew.act([*[refreshing(stolen)] * 12, *[refreshing(newest)] * 4])
+        stolen_token = drf_signet.issue(user).refresh
+        newest_token = post(client, "token_refresh", refresh=stolen_token).data["refresh"]
+        newest_token = post(client, "token_refresh", refresh=newest_token).data["refresh"]
+        answers = crew.act([*[refreshing(stolen_token)] * 12, *[refreshing(newest_token)] * 4])
         assert {answer.status_code for answer in answers[:12]} == {401}
         assert {answer.status_code for answer in answers[12:]} <= {200, 401}
         assert len(signals["refresh_reused"]) == 1
         assert len(signals["session_ended"]) == 1
-        held = {a.data["refresh"] for a in answers if a.status_code == 200} | {newest}
-        afterwards = [post(client, "token_refresh", refresh=one) for one in held]
+        issued = [answer.data["refresh"] for answer in answers if answer.status_code == 200]
+        tokens = {newest_token, *issued}
+        afterwards = [post(client, "token_refresh", refresh=token) for token in tokens]
         assert {answer.status_code for answer in afterwards} == {401}

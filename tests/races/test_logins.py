@@ -1,4 +1,4 @@
-"""Many logins of one user at once, and many adoptions of one token."""
+"""Test concurrent logins, adoptions of a legacy token, and deletions of expired sessions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from drf_signet import sessions
 from drf_signet.models import Session
+from drf_signet.sessions import store
 from tests.conftest import PASSWORD
-from tests.situations import ADOPTING, ROTATING, generation_of, post, token_of_old
+from tests.support.session_states import ADOPTING, ROTATING, generation_of, legacy_token, post
 
 from .crew import Act, Crew, refreshing
 
@@ -28,16 +28,16 @@ def logging_in(user: Any) -> Act[Any]:
 
 @pytest.fixture(params=[None, 3], ids=["no limit", "at most 3"])
 def limit(request: pytest.FixtureRequest, settings: Any) -> int | None:
-    """Return `MAX_SESSIONS_PER_USER`, having set it."""
+    """Set MAX_SESSIONS_PER_USER, and return its value."""
     limit: int | None = request.param
     settings.SIGNET = {**ROTATING, "LOGIN_THROTTLE": None, "MAX_SESSIONS_PER_USER": limit}
     return limit
 
 
-def test_each_login_of_one_user_opens_a_session_when_all_come_at_once(
+def test_concurrent_logins_of_the_same_user_each_open_a_session(
     user: Any, limit: int | None, isolation: str, assemble: Callable[[int], Crew]
 ) -> None:
-    """Above READ COMMITTED, so many can be too many for one row: 503, and nobody has a token."""
+    """At isolation levels above READ COMMITTED, a login may fail with 503 and open no session."""
     crew = assemble(CLIENTS)
     opened = 0
     for _ in range(10):
@@ -51,30 +51,28 @@ def test_each_login_of_one_user_opens_a_session_when_all_come_at_once(
     assert Session.objects.live().count() == (limit or opened + 1)
 
 
-def test_a_token_of_old_becomes_one_session_however_many_present_it(
+def test_concurrent_refreshes_adopt_a_legacy_token_once(
     user: Any, assemble: Callable[[int], Crew], settings: Any
 ) -> None:
     settings.SIGNET = {**ROTATING, **ADOPTING}
     crew = assemble(CLIENTS)
-    for rounds in range(1, 11):
-        answers = crew.act([refreshing(token_of_old(user))] * CLIENTS)
+    for number in range(1, 11):
+        answers = crew.act([refreshing(legacy_token(user))] * CLIENTS)
         assert [answer.status_code for answer in answers] == [200] * CLIENTS
         assert len({generation_of(answer.data["refresh"]) for answer in answers}) == 1
-        assert Session.objects.count() == rounds
+        assert Session.objects.count() == number
 
 
-def test_a_row_is_cleared_once_however_many_clear(
+def test_concurrent_clean_ups_delete_each_row_once(
     user: Any, assemble: Callable[[int], Crew]
 ) -> None:
     crew = assemble(4)
     now = time.time()
     drafts = [
-        sessions.draft(
-            id=sessions.new_id(now), user=user, now=now - 90_000, lifetime=timedelta(hours=1)
-        )
+        store.draft(id=store.new_id(now), user=user, now=now - 90_000, lifetime=timedelta(hours=1))
         for _ in range(3000)
     ]
     Session.objects.bulk_create(drafts)
-    cleared = crew.act([lambda _: sessions.clear_expired(now=now)] * 4)
-    assert sum(cleared) == 3000
+    deleted = crew.act([lambda _: store.clear_expired(now=now)] * 4)
+    assert sum(deleted) == 3000
     assert not Session.objects.exists()

@@ -1,4 +1,4 @@
-"""Two processes, of which one knows nothing but what the database holds."""
+"""Test refreshes in two processes that share only the database."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.db import connection
 import drf_signet
 from drf_signet import flows
 from drf_signet.models import EndReason, Session
-from tests.situations import ROTATING, let_pass
+from tests.support.session_states import ROTATING, backdate_rotation
 
 ROOT = Path(__file__).parents[2]
 
-#: Argument 1 is the name of the database, argument 2 a refresh token.
+#: A script that refreshes a session. Its arguments are a database name and a refresh token.
 SCRIPT = f"""
 import sys
 from django.conf import settings
@@ -30,20 +30,22 @@ print(type(flows.refresh(sys.argv[2])).__name__)
 """
 
 
-def refreshed_elsewhere(token: str | None) -> str:
-    """Refresh in a new process; return the name of what came of it."""
+def refresh_in_new_process(token: str | None) -> str:
+    """Refresh a session in a new process; return the class name of the result."""
     name = str(connection.settings_dict["NAME"])
     command = [sys.executable, "-c", SCRIPT, name, str(token)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60)
-    return done.stdout.strip()
+    completed = subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=60
+    )
+    return completed.stdout.strip()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_process_knows_what_another_has_rotated(user: Any) -> None:
-    """Restart forgets what was rotated: Keycloak CVE-2026-9802."""
+def test_a_process_knows_the_rotations_of_another_process(user: Any) -> None:
+    """In CVE-2026-9802, a Keycloak server forgot earlier rotations when it was restarted."""
     pair = drf_signet.issue(user)
     assert isinstance(flows.refresh(pair.refresh), drf_signet.TokenPair)
-    assert refreshed_elsewhere(pair.refresh) == "TokenPair"  # within the grace
-    let_pass(pair.session, seconds=31)
-    assert refreshed_elsewhere(pair.refresh) == "TokenReused"
+    assert refresh_in_new_process(pair.refresh) == "TokenPair"  # within the grace period
+    backdate_rotation(pair.session, seconds=31)
+    assert refresh_in_new_process(pair.refresh) == "TokenReused"
     assert Session.objects.get().end_reason == EndReason.REUSE

@@ -1,4 +1,4 @@
-"""Many refreshes of one session at once."""
+"""Test concurrent refreshes of the same session."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 import drf_signet
 from drf_signet.models import Session
-from tests.browser import REFRESH_COOKIE
-from tests.situations import generation_of
+from tests.support.page_requests import REFRESH_COOKIE
+from tests.support.session_states import generation_of
 
 from .crew import Crew, refreshing, refreshing_in_a_cookie
 
@@ -20,32 +20,32 @@ CLIENTS = 32
 ROUNDS = 50
 
 
-def test_one_token_has_one_successor_however_many_present_it(
+def test_concurrent_refreshes_of_a_token_get_the_same_successor(
     user: Any, assemble: Callable[[int], Crew]
 ) -> None:
-    """Check-then-write lets several rotations win: Keycloak CVE-2026-1035, simplejwt #985."""
+    """In Keycloak CVE-2026-1035 and simplejwt #985, concurrent refreshes got different tokens."""
     crew = assemble(CLIENTS)
     pair = drf_signet.issue(user)
-    refresh = pair.refresh
+    token = pair.refresh
     for generation in range(1, ROUNDS + 1):
-        answers = crew.act([refreshing(refresh)] * CLIENTS)
+        answers = crew.act([refreshing(token)] * CLIENTS)
         assert [answer.status_code for answer in answers] == [200] * CLIENTS
         successors = {generation_of(answer.data["refresh"]) for answer in answers}
         assert successors == {(pair.session.pk, generation)}
         assert Session.objects.get().generation == generation
-        refresh = answers[0].data["refresh"]
+        token = answers[0].data["refresh"]
 
 
-def test_one_cookie_has_one_successor_however_many_tabs_present_it(
+def test_concurrent_refreshes_of_a_cookie_get_the_same_successor(
     user: Any, assemble: Callable[[int], Crew]
 ) -> None:
-    """Also a regression test: the answer within the grace sets the cookie."""
+    """The response to a retry within the grace period also sets the cookie."""
     crew = assemble(CLIENTS)
     pair = drf_signet.issue(user, transport="cookie")
-    refresh = pair.refresh
+    token = pair.refresh
     for generation in range(1, 6):
-        answers = crew.act([refreshing_in_a_cookie(refresh)] * CLIENTS)
+        answers = crew.act([refreshing_in_a_cookie(token)] * CLIENTS)
         assert [answer.status_code for answer in answers] == [200] * CLIENTS
-        cookies = [answer.cookies[REFRESH_COOKIE].value for answer in answers]
-        assert {generation_of(one) for one in cookies} == {(pair.session.pk, generation)}
-        refresh = cookies[0]
+        tokens = [answer.cookies[REFRESH_COOKIE].value for answer in answers]
+        assert {generation_of(token) for token in tokens} == {(pair.session.pk, generation)}
+        token = tokens[0]

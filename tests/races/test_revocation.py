@@ -1,4 +1,4 @@
-"""Revocation between connections, threads and processes, with real commits."""
+"""Test revocation across connections, threads and processes, with committed transactions."""
 
 from __future__ import annotations
 
@@ -17,32 +17,35 @@ from django.db import connection, connections, transaction
 from rest_framework.test import APIClient
 
 import drf_signet
-from drf_signet import revocation, runtime
-from drf_signet.database import DbNow
+from drf_signet import runtime
+from drf_signet.db.database import DbNow
 from drf_signet.models import EndReason, Session
-from drf_signet.revocation import DatabaseSource, Feed, OwnEndings
+from drf_signet.sessions.ended import EndedSessions, ended_sessions
+from drf_signet.sessions.revocation import Feed
+from drf_signet.sessions.sources import DatabaseSource
 from drf_signet.tokens import TokenPair
 from tests.conftest import PASSWORD
-from tests.situations import ROTATING, hashed_before, post
+from tests.support.peer_process import PeerProcess
+from tests.support.session_states import ROTATING, post, user_with_outdated_hash
 
 from .crew import VENDOR, Act, Crew, refreshing
-from .peer import Peer, peer
+from .peer import peer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-OFTEN = 0.02
-#: What never lasts so long unless it never happens.
+SHORT_INTERVAL = 0.02
+#: Seconds for which a test waits for an event before the test fails.
 DEADLINE = 30.0
 
 
 @pytest.fixture(autouse=True)
 def signet_deterministic() -> Iterator[None]:
-    """Let the feed ask here, unlike everywhere else."""
-    before = revocation.own_endings.alone
-    revocation.own_endings.alone = False
+    """Let the feed poll. This overrides the fixture of the same name, which prevents polls."""
+    before = ended_sessions.alone
+    ended_sessions.alone = False
     runtime.current.cache_clear()
     yield
-    revocation.own_endings.alone = before
+    ended_sessions.alone = before
 
 
 @pytest.fixture
@@ -56,18 +59,18 @@ def hello(access: str, client: APIClient | None = None) -> int:
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    """Ask again and again, until it holds or the deadline has passed; return whether it holds."""
+    """Repeat a check until it returns True or DEADLINE has passed; return its last result."""
     deadline = time.monotonic() + DEADLINE
     while not (holds := condition()) and time.monotonic() < deadline:
         pass
     return holds
 
 
-# Two connections
+# Tests with two connections
 
 
-class Elsewhere:
-    """A feed that has heard of no end by itself, as in another process; it asks when told to."""
+class OtherFeed:
+    """A feed like that of another process: it reads ended sessions only from the database."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -76,28 +79,28 @@ class Elsewhere:
             interval=1,
             max_staleness=60,
             reach=3660,
-            own=OwnEndings(),
+            ended=EndedSessions(),
             clock=lambda: self.now,
         )
 
     def knows(self, session: Session) -> bool:
-        """Ask, one second after the last question, and tell whether the session has ended."""
+        """Advance the clock so that the feed polls, and return whether the session has ended."""
         self.now += 1
-        return self.feed.has_ended(str(session.pk))
+        return self.feed.has_ended(session.pk.int)
 
 
 @pytest.fixture
 def other_thread() -> Iterator[ThreadPoolExecutor]:
-    """Return a thread with a connection of its own."""
+    """Return a pool with one thread, which has its own database connection."""
     with ThreadPoolExecutor(1) as pool:
         yield pool
         pool.submit(connections.close_all).result()
 
 
-def test_an_end_whose_transaction_commits_after_a_question_is_not_missed(
+def test_feed_finds_a_session_whose_end_commits_after_a_poll(
     pair: TokenPair, user: Any, other_thread: ThreadPoolExecutor
 ) -> None:
-    elsewhere, later = Elsewhere(), drf_signet.issue(user)
+    other_feed, later = OtherFeed(), drf_signet.issue(user)
     ended, commit = threading.Event(), threading.Event()
 
     def end_slowly() -> None:
@@ -106,33 +109,35 @@ def test_an_end_whose_transaction_commits_after_a_question_is_not_missed(
             ended.set()
             assert commit.wait(timeout=DEADLINE)
 
-    assert not elsewhere.knows(pair.session)
+    assert not other_feed.knows(pair.session)
     slow = other_thread.submit(end_slowly)
     assert ended.wait(timeout=DEADLINE)
-    if VENDOR != "sqlite3":  # there it would wait for the slow one to commit
+    if VENDOR != "sqlite3":  # on SQLite, this write would wait for the other thread
         drf_signet.end(later.session)
-        assert elsewhere.knows(later.session)
-    assert not elsewhere.knows(pair.session)
+        assert other_feed.knows(later.session)
+    assert not other_feed.knows(pair.session)
     commit.set()
     slow.result()
-    assert elsewhere.knows(pair.session)
+    assert other_feed.knows(pair.session)
 
 
-def test_a_transaction_that_lasts_longer_than_any_question_reaches_is_not_missed(
+def test_feed_finds_a_session_that_ended_in_a_transaction_longer_than_the_overlap(
     pair: TokenPair,
 ) -> None:
-    elsewhere = Elsewhere()
-    assert not elsewhere.knows(pair.session)
+    other_feed = OtherFeed()
+    assert not other_feed.knows(pair.session)
     with transaction.atomic():
         drf_signet.end(pair.session)
-        Session.objects.update(ended_at=DbNow() - timedelta(seconds=600))  # that long ago
-    assert elsewhere.knows(pair.session)
+        Session.objects.update(ended_at=DbNow() - timedelta(seconds=600))  # ended ten minutes ago
+    assert other_feed.knows(pair.session)
 
 
 @pytest.mark.parametrize("change", ["deleted", "deactivated", "new password"])
-def test_what_is_done_to_a_user_is_known_elsewhere(change: str, pair: TokenPair, user: Any) -> None:
-    elsewhere = Elsewhere()
-    assert not elsewhere.knows(pair.session)
+def test_session_ended_by_a_user_change_is_known_in_another_process(
+    change: str, pair: TokenPair, user: Any
+) -> None:
+    other_feed = OtherFeed()
+    assert not other_feed.knows(pair.session)
     if change == "deleted":
         user.delete()
     elif change == "deactivated":
@@ -141,84 +146,86 @@ def test_what_is_done_to_a_user_is_known_elsewhere(change: str, pair: TokenPair,
     else:
         user.set_password("another")
         user.save()
-    assert elsewhere.knows(pair.session)
+    assert other_feed.knows(pair.session)
 
 
 _STANDARD = ("read committed", "repeatable read", "serializable")
 _LEVELS: dict[str, dict[str, Any]] = {
     "postgresql": dict(zip(_STANDARD, (2, 3, 4), strict=True)),
-    "mysql": {**dict(zip(_STANDARD, _STANDARD, strict=True)), "the server's own": None},
+    "mysql": {**dict(zip(_STANDARD, _STANDARD, strict=True)), "the server's default": None},
 }
-#: Isolation level → how this run's database is told of it in OPTIONS.
-LEVELS = _LEVELS.get(VENDOR, {"its only one": None})
+#: Isolation level → the value of `isolation_level` in the database's OPTIONS.
+LEVELS = _LEVELS.get(VENDOR, {"the only level": None})
 
 
-@pytest.mark.skipif(VENDOR == "sqlite3", reason="a transaction of SQLite lets nobody else write")
+@pytest.mark.skipif(
+    VENDOR == "sqlite3", reason="SQLite locks out other writers during a transaction"
+)
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_question_inside_a_transaction_is_answered_from_now_and_not_from_its_snapshot(
+def test_a_poll_inside_a_transaction_reads_rows_committed_after_its_snapshot(
     level: str, pair: TokenPair, user: Any, other_thread: ThreadPoolExecutor
 ) -> None:
-    looked, ended = threading.Event(), threading.Event()
+    first_request_done, ended = threading.Event(), threading.Event()
 
-    def look() -> list[int]:
+    def send_two_requests() -> list[int]:
         own = connections["default"].copy()
         own.settings_dict["OPTIONS"]["isolation_level"] = LEVELS[level]
         connections["default"] = own
         with transaction.atomic():
-            assert get_user_model().objects.get().pk == user.pk  # takes the snapshot
-            seen = [hello(pair.access)]
-            looked.set()
+            assert get_user_model().objects.get().pk == user.pk  # this query takes the snapshot
+            before = hello(pair.access)
+            first_request_done.set()
             assert ended.wait(timeout=DEADLINE)
             runtime.current.cache_clear()
-            return [*seen, hello(pair.access)]
+            return [before, hello(pair.access)]
 
-    looking = other_thread.submit(look)
-    assert looked.wait(timeout=DEADLINE)
+    requests = other_thread.submit(send_two_requests)
+    assert first_request_done.wait(timeout=DEADLINE)
     Session.objects.update(ended_at=DbNow(), end_reason=EndReason.LOGOUT)
     ended.set()
-    assert looking.result() == [200, 401]
+    assert requests.result() == [200, 401]
 
 
-# Threads
+# Tests with many threads
 
 
-def test_many_threads_ask_once_per_interval(
+def test_many_threads_send_one_query_per_interval(
     user: Any, settings: Any, assemble: Callable[[int], Crew]
 ) -> None:
     settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": 3599}
-    access, questions = drf_signet.issue(user).access, []
+    access, queries = drf_signet.issue(user).access, []
 
-    def count(execute: Any, sql: str, *args: Any) -> Any:
-        questions.append(sql)
+    def record(execute: Any, sql: str, *args: Any) -> Any:
+        queries.append(sql)
         return execute(sql, *args)
 
     def act(client: APIClient) -> set[int]:
-        with connection.execute_wrapper(count):
+        with connection.execute_wrapper(record):
             return {hello(access, client) for _ in range(50)}
 
     assert assemble(16).act([act] * 16) == [{200}] * 16
-    assert len(questions) == 1
+    assert len(queries) == 1
 
 
-def test_no_thread_accepts_a_token_after_its_end_was_confirmed(
+def test_no_thread_accepts_a_token_after_its_logout_was_confirmed(
     user: Any, settings: Any, assemble: Callable[[int], Crew]
 ) -> None:
-    settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": OFTEN}
+    settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": SHORT_INTERVAL}
     crew = assemble(5)
     for _ in range(20):
         pair, confirmed = drf_signet.issue(user), threading.Event()
 
-        def use(client: APIClient, pair: TokenPair = pair, over: Any = confirmed) -> list[int]:
+        def use(client: APIClient, pair: TokenPair = pair, confirmed: Any = confirmed) -> list[int]:
             answers = []
-            while not over.is_set():
+            while not confirmed.is_set():
                 answers.append(hello(pair.access, client))
             return [*answers, hello(pair.access, client)]
 
-        def end(client: APIClient, pair: TokenPair = pair, over: Any = confirmed) -> list[int]:
+        def end(client: APIClient, pair: TokenPair = pair, confirmed: Any = confirmed) -> list[int]:
             try:
                 return [post(client, "token_logout", refresh=pair.refresh).status_code]
             finally:
-                over.set()
+                confirmed.set()
 
         acts: list[Act[list[int]]] = [end, *[use] * 4]
         ended, *used = crew.act(acts)
@@ -226,15 +233,15 @@ def test_no_thread_accepts_a_token_after_its_end_was_confirmed(
         for answers in used:
             assert set(answers) <= {200, 401}
             assert answers[-1] == 401
-            assert answers == sorted(answers)  # never 200 again
+            assert answers == sorted(answers)  # no 200 after the first 401
 
 
-def test_a_password_hashed_anew_fails_no_refresh_beside_it(
+def test_refreshes_succeed_while_a_login_upgrades_the_hash(
     make_user: Callable[..., Any], settings: Any, assemble: Callable[[int], Crew]
 ) -> None:
     crew = assemble(4)
     for _ in range(60):
-        user = hashed_before(settings, make_user)
+        user = user_with_outdated_hash(settings, make_user)
         pairs = [drf_signet.issue(user) for _ in range(3)]
 
         def refresh(pair: TokenPair) -> Act[list[int]]:
@@ -257,96 +264,99 @@ def test_a_password_hashed_anew_fails_no_refresh_beside_it(
     assert not Session.objects.exclude(end_reason="").exists()
 
 
-def test_two_logins_that_hash_a_password_anew_at_once_end_nothing(
+def test_concurrent_logins_that_upgrade_the_hash_end_no_session(
     make_user: Callable[..., Any], settings: Any, assemble: Callable[[int], Crew]
 ) -> None:
     crew = assemble(4)
     for _ in range(60):
-        user = hashed_before(settings, make_user)
+        user = user_with_outdated_hash(settings, make_user)
         pairs = [drf_signet.issue(user) for _ in range(2)]
 
         def log_in(client: APIClient, user: Any = user) -> Any:
             credentials = {"username": user.username, "password": PASSWORD}
             return post(client, "token_obtain_pair", **credentials)
 
-        *logins, one, other = crew.act([log_in] * 2 + [refreshing(p.refresh or "") for p in pairs])
-        assert (one.status_code, other.status_code) == (200, 200)
-        # Above READ COMMITTED, Django's own UPDATE of the user may lose to the other login's.
-        welcomed = [login.data["refresh"] for login in logins if login.status_code == 200]
-        assert welcomed
-        for token in (*welcomed, one.data["refresh"], other.data["refresh"]):
+        acts = [log_in] * 2 + [refreshing(pair.refresh or "") for pair in pairs]
+        *logins, first, second = crew.act(acts)
+        assert (first.status_code, second.status_code) == (200, 200)
+        # At levels above READ COMMITTED, a login may fail, because both logins update the user.
+        login_tokens = [login.data["refresh"] for login in logins if login.status_code == 200]
+        assert login_tokens
+        for token in (*login_tokens, first.data["refresh"], second.data["refresh"]):
             assert post(APIClient(), "token_refresh", refresh=token).status_code == 200
     assert not Session.objects.exclude(end_reason="").exists()
 
 
-# Processes
+# Tests with a second process
 
 
 @pytest.fixture
-def process() -> Iterator[Peer]:
-    """Return another process on the same database."""
-    with peer({"REVOCATION_POLL_INTERVAL": OFTEN}) as started:
+def process() -> Iterator[PeerProcess]:
+    """Start another process that uses the same database and polls often."""
+    with peer({"REVOCATION_POLL_INTERVAL": SHORT_INTERVAL}) as started:
         yield started
 
 
-def test_an_end_here_is_known_in_another_process(pair: TokenPair, process: Peer) -> None:
-    assert process.do("hello", pair.access) == 200
-    drf_signet.end(pair.session)
-    assert until(lambda: process.do("hello", pair.access) == 401)
-
-
-def test_an_end_in_another_process_is_known_here(
-    pair: TokenPair, process: Peer, settings: Any
+def test_session_ended_in_this_process_is_known_in_another_process(
+    pair: TokenPair, process: PeerProcess
 ) -> None:
-    settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": OFTEN}
+    assert process.hello(pair.access) == 200
+    drf_signet.end(pair.session)
+    assert until(lambda: process.hello(pair.access) == 401)
+
+
+def test_session_ended_in_another_process_is_known_in_this_process(
+    pair: TokenPair, process: PeerProcess, settings: Any
+) -> None:
+    settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": SHORT_INTERVAL}
     assert hello(pair.access) == 200
-    assert process.do("end", pair.session.pk) is True
-    assert process.do("hello", pair.access) == 401
+    assert process.end(pair.session.pk) is True
+    assert process.hello(pair.access) == 401
     assert until(lambda: hello(pair.access) == 401)
 
 
-def test_an_end_in_another_process_counts_from_its_commit(
-    pair: TokenPair, process: Peer, settings: Any
+def test_session_ended_in_another_process_is_known_after_the_commit(
+    pair: TokenPair, process: PeerProcess, settings: Any
 ) -> None:
     settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": timedelta(microseconds=1)}
-    process.do("begin")
-    assert process.do("end", pair.session.pk) is True
+    process.begin()
+    assert process.end(pair.session.pk) is True
     assert {hello(pair.access) for _ in range(20)} == {200}
-    process.do("commit")
-    assert process.do("hello", pair.access) == 401
+    process.commit()
+    assert process.hello(pair.access) == 401
     assert hello(pair.access) == 401
 
 
-def test_an_end_that_another_process_rolls_back_is_none(
-    pair: TokenPair, process: Peer, settings: Any
+def test_session_end_rolled_back_by_another_process_is_ignored(
+    pair: TokenPair, process: PeerProcess, settings: Any
 ) -> None:
     settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": timedelta(microseconds=1)}
-    process.do("begin")
-    assert process.do("end", pair.session.pk) is True
-    process.do("rollback")
+    process.begin()
+    assert process.end(pair.session.pk) is True
+    process.rollback()
     assert {hello(pair.access) for _ in range(20)} == {200}
-    assert process.do("hello", pair.access) == 200
+    assert process.hello(pair.access) == 200
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_child_notices_what_its_parent_ends_after_the_fork(
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no os.fork")
+def test_forked_child_knows_a_session_that_its_parent_ended_after_the_fork(
     pair: TokenPair, user: Any, settings: Any
 ) -> None:
-    settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": OFTEN}
-    before = drf_signet.issue(user)
-    drf_signet.end(before.session)
-    assert (hello(pair.access), hello(before.access)) == (200, 401)
+    settings.SIGNET = {**ROTATING, "REVOCATION_POLL_INTERVAL": SHORT_INTERVAL}
+    ended = drf_signet.issue(user)
+    drf_signet.end(ended.session)
+    assert (hello(pair.access), hello(ended.access)) == (200, 401)
     connections.close_all()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # os.fork() warns if there are threads
         child = os.fork()
     if child == 0:
-        noticed = False
+        refuses_both = False
         try:
-            knew = hello(before.access) == 401
-            noticed = knew and until(lambda: hello(pair.access) == 401)
+            refuses_first = hello(ended.access) == 401
+            refuses_both = refuses_first and until(lambda: hello(pair.access) == 401)
         finally:
-            os._exit(0 if noticed else 1)
+            os._exit(0 if refuses_both else 1)
     drf_signet.end(pair.session)
     _, status = os.waitpid(child, 0)
     assert status == 0

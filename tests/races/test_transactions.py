@@ -1,4 +1,4 @@
-"""Refreshes inside transactions of the caller's, whose snapshot they share."""
+"""Test concurrent refreshes inside transactions that the callers opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from drf_signet import flows
 from drf_signet.errors import Busy
 from drf_signet.models import Session
 from drf_signet.tokens import TokenPair
-from tests.situations import generation_of
+from tests.support.session_states import generation_of
 
 from .crew import SNAPSHOT, VENDOR, Act, Crew
 
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CLIENTS = 8
 ROUNDS = 10
 
-#: Where a loser's transaction cannot go on, and has to be tried again as a whole.
-GIVES_UP = {
+#: Pairs (database, isolation level) for which a concurrent refresh may raise Busy.
+LOSER_MUST_RETRY = {
     ("postgresql", "REPEATABLE READ"),
     ("postgresql", "SERIALIZABLE"),
     ("mysql", "SERIALIZABLE"),
@@ -32,7 +32,10 @@ GIVES_UP = {
 
 
 def refreshing_inside(token: str | None) -> Act[str | None]:
-    """Return the act of refreshing in a transaction; its result is None if that gave up."""
+    """Return a function that refreshes in a transaction.
+
+    The function returns the new refresh token, or None if the refresh raised Busy.
+    """
 
     def act(client: Any) -> str | None:
         try:
@@ -46,7 +49,7 @@ def refreshing_inside(token: str | None) -> Act[str | None]:
     return act
 
 
-def test_refreshes_in_transactions_get_one_successor_or_another_try(
+def test_concurrent_refreshes_in_transactions_get_the_same_successor_or_are_busy(
     user: Any, isolation: str, assemble: Callable[[int], Crew]
 ) -> None:
     crew = assemble(CLIENTS)
@@ -54,9 +57,11 @@ def test_refreshes_in_transactions_get_one_successor_or_another_try(
     token = pair.refresh
     for generation in range(1, ROUNDS + 1):
         answers = crew.act([refreshing_inside(token)] * CLIENTS)
-        served = [answer for answer in answers if answer]
-        assert served
-        assert len(served) == CLIENTS or (VENDOR, isolation) in GIVES_UP
-        assert {generation_of(one) for one in served} == {(pair.session.pk, generation)}
+        successors = [answer for answer in answers if answer]
+        assert successors
+        assert len(successors) == CLIENTS or (VENDOR, isolation) in LOSER_MUST_RETRY
+        assert {generation_of(successor) for successor in successors} == {
+            (pair.session.pk, generation)
+        }
         assert Session.objects.get().generation == generation
-        token = served[0]
+        token = successors[0]

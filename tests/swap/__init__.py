@@ -1,1 +1,1 @@
-"""A project that was made with djangorestframework-simplejwt moves, with its users logged in."""
+"""Tests of projects that move from other packages to drf-signet. Their users stay logged in."""

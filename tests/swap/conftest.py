@@ -1,4 +1,4 @@
-"""The two environments: one that has simplejwt, and this one, which has not."""
+"""Fixtures for two Python interpreters: one has simplejwt, and the current one does not."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import SWAP, require
+from tests.support.services import SWAP, require
 
-#: Each project brings its own database, so the suite's other runs need not come here again.
+# Each project uses its own SQLite database, so runs with other databases would only repeat these
+# tests.
 if os.environ.get("SIGNET_TEST_DATABASE", "sqlite") != "sqlite":
     collect_ignore_glob = ["test_*.py"]
 
 
 @pytest.fixture(scope="session")
 def old_python() -> Path:
-    """Return an interpreter that has simplejwt, and packages that are hard-wired to it."""
+    """Return the interpreter with simplejwt and the other packages that the projects use."""
     require("swap")
     return SWAP
 
 
 @pytest.fixture(scope="session")
 def new_python() -> Path:
-    """Return one that has no simplejwt."""
+    """Return the current interpreter, which does not have simplejwt installed."""
     return Path(sys.executable)

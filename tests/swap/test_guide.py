@@ -1,4 +1,7 @@
-"""The guide's blocks "before": run with simplejwt itself, and unchanged on the alias."""
+"""Test that the simplejwt code in the migration guide works with simplejwt and with the alias.
+
+The alias is the app `drf_signet.compat.simplejwt`, which is imported instead of simplejwt.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, Block, blocks
-from tests.swap.site import Site
+from tests.swap.project_copy import Site
 
 GUIDE = DOCS / "howto" / "migrate-from-simplejwt.md"
 SETTINGS = "mysite/settings.py"
 
-#: Uses what the blocks define; run in the project's shell.
-USE = """
+#: A script that calls the guide's code. `manage.py shell` runs the script in the project.
+SCRIPT = """
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import override_settings
@@ -33,8 +36,9 @@ pair = registration.tokens_for(user)
 header = {"HTTP_AUTHORIZATION": "Bearer " + pair["access"]}
 answer = stateless.WhoView.as_view()(APIRequestFactory().get("/", **header))
 assert str(answer.data["id"]) == str(user.pk)
-found, _ = authentication.ShopAuthentication().authenticate(APIRequestFactory().get("/", **header))
-assert (found, found.shop) == (user, None)
+request = APIRequestFactory().get("/", **header)
+authenticated, _ = authentication.ShopAuthentication().authenticate(request)
+assert (authenticated, authenticated.shop) == (user, None)
 assert sockets.user_of(pair["access"]) == user
 assert sockets.user_of(pair["refresh"]) is sockets.user_of("x") is None
 
@@ -71,21 +75,21 @@ others = [registration.tokens_for(user)["refresh"] for _ in range(2)]
 logout.log_out_everywhere(user)
 assert [refresh(one) for one in others] == [401, 401]
 assert client.post("/api/token/blacklist/", {"refresh": "x"}).status_code == 401
-print("all of it works")
+print("all assertions passed")
 """
 
 
-def before() -> list[Block]:
-    """Return the blocks that are written for simplejwt."""
+def simplejwt_blocks() -> list[Block]:
+    """Return the guide's code blocks that are written for simplejwt."""
     return [block for block in blocks(GUIDE) if block.language == "py"]
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    """Return a project with the guide's files, for simplejwt."""
+    """Return a copy of the project that uses simplejwt, with the guide's files added."""
     site = Site.copied(tmp_path / "site")
-    for block in before():
-        assert block.file is not None, f"{block.where}: the first line names no file"
+    for block in simplejwt_blocks():
+        assert block.file is not None, f"{block.where}: the first line must name a file"
         if block.file.path != SETTINGS:
             block.file.write(site.directory)
     return site
@@ -94,18 +98,18 @@ def site(tmp_path: Path) -> Site:
 def run(site: Site, python: Path) -> None:
     site.manage(python, "check", "--fail-level=ERROR")
     site.manage(python, "migrate", "--verbosity=0")
-    assert "all of it works" in site.manage(python, "shell", "-c", USE)
+    assert "all assertions passed" in site.manage(python, "shell", "-c", SCRIPT)
 
 
-def test_what_the_guide_shows_before_is_good_code_for_simplejwt(
-    site: Site, old_python: Path
-) -> None:
+def test_simplejwt_code_of_the_guide_works_with_simplejwt(site: Site, old_python: Path) -> None:
     run(site, old_python)
 
 
-def test_what_the_guide_shows_before_works_unchanged_on_the_alias(
+def test_simplejwt_code_of_the_guide_works_unchanged_with_the_alias(
     site: Site, new_python: Path
 ) -> None:
-    (settings,) = (block for block in before() if block.file and block.file.path == SETTINGS)
+    (settings,) = (
+        block for block in simplejwt_blocks() if block.file and block.file.path == SETTINGS
+    )
     site.append(settings.text)
     run(site, new_python)

@@ -1,7 +1,8 @@
-"""Moving from other packages, as its page shows it: before, meanwhile and after, each run.
+"""Test the guide to moving from other packages: run its code before, during and after the move.
 
-A section's blocks in `py` are written for the other package, those in `python` for this one. A
-file that comes twice in `py` is first the one of before and then the one of meanwhile.
+Each section of the guide is about one package. Its `py` blocks are code for that package, and its
+`python` blocks are code for drf-signet. If two `py` blocks name the same file, the first block is
+the file before the move, and the second block is the file during the move.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import DOCS, Block, blocks
-from tests.swap.site import Site
+from tests.swap.project_copy import Site
 
 GUIDE = DOCS / "howto" / "migrate-from-others.md"
 OTHERS = Path(__file__).with_name("others")
 SETTINGS = "mysite/settings.py"
 EXCHANGE = "Change the old token for a pair"
-DONE = "all of it works"
+DONE = "all assertions passed"
 
-#: What comes before each of the scripts, which are run in the project's shell.
+#: The first part of each script below. `manage.py shell` runs the scripts in the project.
 PRELUDE = """
 import base64
 import sys
@@ -33,7 +34,7 @@ from rest_framework.test import APIClient
 
 client = APIClient()
 credentials = {"username": "ada", "password": "correct horse"}
-kept, kept_refresh = Path("token"), Path("refresh")
+token_file, refresh_token_file = Path("token"), Path("refresh")
 
 
 def hello(token, scheme="Bearer"):
@@ -51,12 +52,12 @@ if hasattr(tokens, "log_out"):
     tokens.log_out(user)
     assert hello(token, SCHEME) == 401
 assert hello(tokens.token_for(user)["token"], SCHEME) == 200
-kept.write_text(obtain())
-assert hello(kept.read_text(), SCHEME) == 200
+token_file.write_text(obtain())
+assert hello(token_file.read_text(), SCHEME) == 200
 """
 
-MEANWHILE = """
-token = kept.read_text()
+DURING = """
+token = token_file.read_text()
 
 
 def exchange(**headers):
@@ -67,47 +68,47 @@ header = {"HTTP_AUTHORIZATION": f"{SCHEME} {token}"}
 assert (hello(token, SCHEME), exchange().status_code) == (200, 401)
 pair = exchange(**header).json()
 assert hello(pair["access"]) == 200
-assert [exchange(**header).status_code, hello(token, SCHEME)] == [AGAIN, AGAIN]
+assert [exchange(**header).status_code, hello(token, SCHEME)] == [STATUS, STATUS]
 assert client.post("/api/token/refresh/", {"refresh": pair["refresh"]}).status_code == 200
 assert hello(client.post("/api/token/", credentials).json()["access"]) == 200
-kept_refresh.write_text(pair["refresh"])
+refresh_token_file.write_text(pair["refresh"])
 """
 
 AFTER = """
 assert not {"knox", "rest_framework_jwt", "rest_framework.authtoken"} & set(sys.modules)
-held = kept_refresh.read_text()
-access = client.post("/api/refresh/", {"refresh": held}).json()["access"]
-assert (hello(access), hello(kept.read_text(), SCHEME)) == (200, 401)
-assert client.post("/api/logout/", {"refresh": held}).status_code == 204
+refresh_token = refresh_token_file.read_text()
+access = client.post("/api/refresh/", {"refresh": refresh_token}).json()["access"]
+assert (hello(access), hello(token_file.read_text(), SCHEME)) == (200, 401)
+assert client.post("/api/logout/", {"refresh": refresh_token}).status_code == 204
 assert hello(access) == 401
 
 user = User.objects.get()
 access = client.post("/api/login/", credentials).json()["access"]
-by_hand = tokens.token_for(user)["access"]
-assert hello(access) == hello(by_hand) == 200
+issued = tokens.token_for(user)["access"]
+assert hello(access) == hello(issued) == 200
 if hasattr(tokens, "log_out"):
     tokens.log_out(user)
-    assert hello(access) == hello(by_hand) == 401
+    assert hello(access) == hello(issued) == 401
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """A package that the page moves from.
+    """A package from which a project can move to drf-signet.
 
     Args:
-        heading: of its section.
-        authentication: its class.
-        scheme: of its header.
-        obtain: code of a function that logs in with it, and returns a token.
-        again: the status for a token that was changed for a pair already.
+        heading: heading of the guide's section.
+        authentication: path of the package's authentication class.
+        scheme: scheme of the package's Authorization header.
+        obtain: source code of a function that logs in with the package and returns a token.
+        status_after_exchange: status of the response to a token that was already exchanged.
     """
 
     heading: str
     authentication: str
     scheme: str
     obtain: str
-    again: int
+    status_after_exchange: int
 
 
 DRF = Package(
@@ -118,7 +119,7 @@ DRF = Package(
 def obtain():
     return client.post("/api/login/", credentials).json()["token"]
 """,
-    again=401,
+    status_after_exchange=401,
 )
 KNOX = Package(
     heading="django-rest-knox",
@@ -134,7 +135,7 @@ def obtain():
         assert hello(token, "Token") == 401
     return log_in()
 """,
-    again=401,
+    status_after_exchange=401,
 )
 DRF_JWT = Package(
     heading="drf-jwt",
@@ -146,35 +147,35 @@ def obtain():
     assert client.post("/api/verify/", {"token": token}).status_code == 201
     return client.post("/api/refresh/", {"token": token}).json()["token"]
 """,
-    again=200,  # it is in no table
+    status_after_exchange=200,  # drf-jwt stores no tokens, so it cannot revoke them
 )
 
 
-@pytest.mark.parametrize("package", [DRF, KNOX, DRF_JWT], ids=lambda one: one.heading)
-def test_a_token_of_another_package_is_changed_for_a_pair_while_its_project_moves(
+@pytest.mark.parametrize("package", [DRF, KNOX, DRF_JWT], ids=lambda package: package.heading)
+def test_token_of_another_package_is_exchanged_for_a_pair_during_the_move(
     package: Package, tmp_path: Path, old_python: Path
 ) -> None:
     site = Site.copied(tmp_path / "site", source=OTHERS)
-    of_theirs, of_ours = of_language("py", package.heading), of_language("python", package.heading)
-    before, meanwhile = split(of_theirs)
+    before, during = split(blocks_in("py", package.heading))
+    after = blocks_in("python", package.heading)
 
     write(site, before)
     run(site, old_python, package, BEFORE)
 
     site.append('INSTALLED_APPS += ["drf_signet"]')
-    shared = of_language("python", EXCHANGE)
-    (both,) = (block.text for block in shared if is_of_settings(block))
-    site.append(both.replace(DRF.authentication, package.authentication))
-    write(site, [block for block in shared if not is_of_settings(block)])
-    write(site, meanwhile)
-    run(site, old_python, package, MEANWHILE)
+    shared = blocks_in("python", EXCHANGE)
+    (settings,) = (block.text for block in shared if is_settings(block))
+    site.append(settings.replace(DRF.authentication, package.authentication))
+    write(site, [block for block in shared if not is_settings(block)])
+    write(site, during)
+    run(site, old_python, package, DURING)
 
-    write(site, of_ours)
+    write(site, after)
     run(site, old_python, package, AFTER)
 
 
 def section(heading: str) -> list[Block]:
-    """Return the blocks below a heading of the second level, in order."""
+    """Return the guide's code blocks below a second-level heading, in order."""
     lines = GUIDE.read_text(encoding="utf-8").splitlines()
     start = lines.index(f"## {heading}") + 1
     ends = (number for number, line in enumerate(lines, 1) if line.startswith("## "))
@@ -182,37 +183,37 @@ def section(heading: str) -> list[Block]:
     return [block for block in blocks(GUIDE) if start < block.line < end]
 
 
-def of_language(language: str, heading: str) -> list[Block]:
+def blocks_in(language: str, heading: str) -> list[Block]:
     return [block for block in section(heading) if block.language == language]
 
 
 def split(written: Iterable[Block]) -> tuple[list[Block], list[Block]]:
-    """Return the files of before, and those that take their place meanwhile."""
+    """Split blocks into files before the move, and files that replace them during the move."""
     first: dict[str, Block] = {}
     later = [block for block in written if first.setdefault(path_of(block), block) is not block]
     return list(first.values()), later
 
 
 def path_of(block: Block) -> str:
-    assert block.file is not None, f"{block.where}: the first line names no file"
+    assert block.file is not None, f"{block.where}: the first line must name a file"
     return block.file.path
 
 
-def is_of_settings(block: Block) -> bool:
+def is_settings(block: Block) -> bool:
     return path_of(block) == SETTINGS
 
 
 def write(site: Site, written: Iterable[Block]) -> None:
-    """Write the files; the settings are added to those that are there."""
+    """Write each block to its file. Append blocks with settings to the existing settings."""
     for block in written:
-        if is_of_settings(block):
+        if is_settings(block):
             site.append(block.text)
         elif block.file is not None:
             block.file.write(site.directory)
 
 
 def run(site: Site, python: Path, package: Package, script: str) -> None:
-    names = f"SCHEME, AGAIN = {package.scheme!r}, {package.again!r}\n"
+    names = f"SCHEME, STATUS = {package.scheme!r}, {package.status_after_exchange!r}\n"
     code = f"{names}{PRELUDE}{package.obtain}{script}\nprint({DONE!r})"
     site.manage(python, "check", "--fail-level=ERROR")
     assert DONE in site.manage(python, "shell", "-c", code)

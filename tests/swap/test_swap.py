@@ -1,6 +1,7 @@
-"""simplejwt 5.5.1 with rotation and blacklist → drf-signet, under live users, with real processes.
+"""Test that a project with logged-in users can move from simplejwt 5.5.1 to drf-signet.
 
-The project is `tests/swap/project`; not a line of its code is changed, only its settings.
+The project, `tests/swap/project`, uses rotation and the blacklist. It runs in its own process. The
+move changes only the project's settings.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ from typing import Any
 import pytest
 
 from tests.docs.pages import DOCS, blocks
-from tests.swap.site import Answer, Client, Site
+from tests.swap.project_copy import Answer, Client, Site
 
 GUIDE = DOCS / "howto" / "migrate-from-simplejwt.md"
 PASSWORD = "correct horse"
-#: How many present one token at once.
+#: Number of clients that send the same token at once.
 CLIENTS = 12
-#: The project's users, whom the answers name.
+#: The usernames of the project's users.
 NAMES = ("ada", "ben", "cyn", "dan", "eve", "fay")
 
-#: Dan is deactivated, Eve deleted.
-LEAVING = """
+#: A script that deactivates the user dan and deletes the user eve.
+DEACTIVATE_AND_DELETE = """
 from django.contrib.auth.models import User
 
 User.objects.filter(username="dan").update(is_active=False)
 User.objects.get(username="eve").delete()
 """
 
-#: What is changed in the settings.
+#: A line of INSTALLED_APPS, and the lines that replace it.
 ALIAS = (
     '    "rest_framework_simplejwt",\n',
     '    "drf_signet",\n    "drf_signet.compat.simplejwt",\n',
@@ -44,7 +45,13 @@ ADOPTION = 'SIGNET = {"ADOPT_TOKENS_UNTIL": "2100-01-01T00:00:00Z"}'
 
 @dataclass(kw_only=True)
 class Tokens:
-    """What clients hold when the server is restarted."""
+    """The tokens that clients have when the project moves.
+
+    Args:
+        access: username → access token.
+        live: username → refresh token that must be accepted after the move.
+        dead: name of a token → refresh token that must be refused after the move.
+    """
 
     access: dict[str, str] = field(default_factory=dict)
     live: dict[str, str] = field(default_factory=dict)
@@ -57,32 +64,32 @@ def log_in(client: Client, name: str) -> Any:
     return answer.data
 
 
-def refreshed(client: Client, refresh: str) -> Any:
+def refresh_pair(client: Client, refresh: str) -> Any:
     answer = client.post("api/token/refresh/", refresh=refresh)
     assert answer.status == 200, answer
     return answer.data
 
 
-def live_on(client: Client) -> Tokens:
-    """Let users do what users do; return the tokens that their clients are left with."""
+def use_project(client: Client) -> Tokens:
+    """Register users, refresh and log out; return the tokens that the clients then have."""
     tokens = Tokens()
     for name in NAMES:
         answer = client.post("register/", username=name, password=PASSWORD)
         assert answer.status == 200
         tokens.access[name], tokens.live[name] = answer.data["access"], answer.data["refresh"]
-    # Ben has rotated: his last token is live, those before are not.
+    # Ben refreshes three times, so only his last refresh token is live.
     for number in range(3):
         tokens.dead[f"ben's {number}"] = tokens.live["ben"]
-        pair = refreshed(client, tokens.live["ben"])
+        pair = refresh_pair(client, tokens.live["ben"])
         tokens.access["ben"], tokens.live["ben"] = pair["access"], pair["refresh"]
-    # Cyn has logged out on one of her two devices.
+    # Cyn logs out on one of her two devices.
     tokens.dead["cyn's phone"] = log_in(client, "cyn")["refresh"]
     assert client.post("api/token/blacklist/", refresh=tokens.dead["cyn's phone"]).status == 200
     return tokens
 
 
 def answers(client: Client, refresh: str, access: str, dead: str) -> dict[str, Answer]:
-    """Ask everything that a client may ask; return the answers."""
+    """Send one request of each kind; return a dict: kind of request → response."""
     rotated = client.post("api/token/refresh/", refresh=refresh)
     successor = rotated.data.get("refresh", "")
     return {
@@ -110,13 +117,16 @@ def answers(client: Client, refresh: str, access: str, dead: str) -> dict[str, A
 
 @pytest.fixture(params=["simplejwt uninstalled", "simplejwt still installed"])
 def python(request: pytest.FixtureRequest, old_python: Path, new_python: Path) -> Path:
-    """Return the interpreter after the move: djoser keeps simplejwt installed."""
+    """Return the interpreter that runs the project after the move.
+
+    The parameter determines whether simplejwt is still installed.
+    """
     return old_python if request.param == "simplejwt still installed" else new_python
 
 
 @dataclass(kw_only=True)
-class Before:
-    """The site as simplejwt left it, and what clients have seen of it."""
+class SimplejwtSite:
+    """A project before the move, its clients' tokens, and the responses to its clients."""
 
     site: Site
     tokens: Tokens
@@ -124,30 +134,31 @@ class Before:
 
 
 @pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory, old_python: Path) -> Before:
-    """Make the site, and let it live on simplejwt for a while."""
-    site = Site.copied(tmp_path_factory.mktemp("lived") / "site")
+def used_site(tmp_path_factory: pytest.TempPathFactory, old_python: Path) -> SimplejwtSite:
+    """Create a project that uses simplejwt, and send requests to it."""
+    site = Site.copied(tmp_path_factory.mktemp("used") / "site")
     site.manage(old_python, "migrate", "--verbosity=0")
     with site.served(old_python) as client:
-        tokens = live_on(client)
+        tokens = use_project(client)
         fay = log_in(client, "fay")
         seen = answers(client, fay["refresh"], fay["access"], tokens.dead["ben's 0"])
-    site.manage(old_python, "shell", "-c", LEAVING)
+    site.manage(old_python, "shell", "-c", DEACTIVATE_AND_DELETE)
     for name in ("dan", "eve"):
         del tokens.access[name]
         tokens.dead[name] = tokens.live.pop(name)
-    return Before(site=site, tokens=tokens, answers=seen)
+    return SimplejwtSite(site=site, tokens=tokens, answers=seen)
 
 
 @pytest.fixture
-def before(tmp_path: Path, lived: Before) -> Before:
-    """Return a copy of it, down to its database, for one test."""
-    site = Site.copied(tmp_path / "site", source=lived.site.directory)
-    return Before(site=site, tokens=copy.deepcopy(lived.tokens), answers=lived.answers)
+def before(tmp_path: Path, used_site: SimplejwtSite) -> SimplejwtSite:
+    """Copy the project and its database for one test."""
+    site = Site.copied(tmp_path / "site", source=used_site.site.directory)
+    tokens = copy.deepcopy(used_site.tokens)
+    return SimplejwtSite(site=site, tokens=tokens, answers=used_site.answers)
 
 
 def swap(site: Site, python: Path) -> None:
-    """Do what the guide says: one line of INSTALLED_APPS, one setting, `migrate`."""
+    """Follow the guide: change one line of INSTALLED_APPS, add one setting, run `migrate`."""
     site.edit(*ALIAS)
     site.append(ADOPTION)
     site.manage(python, "migrate", "--verbosity=0")
@@ -155,7 +166,7 @@ def swap(site: Site, python: Path) -> None:
 
 
 def check_tokens(client: Client, tokens: Tokens) -> None:
-    """Use each token as its client would: the live ones work, the dead ones do not."""
+    """Assert that live tokens are accepted and dead tokens are refused; store the new tokens."""
     for name, access in tokens.access.items():
         assert client.get("hello/", access).data["message"] == f"Hello, {name}!"
         stateless = client.get("stateless/", access).data
@@ -163,67 +174,67 @@ def check_tokens(client: Client, tokens: Tokens) -> None:
         assert client.post("api/token/verify/", token=access).status == 200
     for name, dead in tokens.dead.items():
         assert client.post("api/token/refresh/", refresh=dead).status == 401, name
-        if name not in NAMES:  # on the blacklist; of users simplejwt's verify knows nothing
+        if name not in NAMES:  # simplejwt's verify endpoint does not check the user
             assert client.post("api/token/verify/", token=dead).status in (400, 401), name
     for name, refresh in tokens.live.items():
         assert client.post("api/token/verify/", token=refresh).status == 200
-        pair = refreshed(client, refresh)
+        pair = refresh_pair(client, refresh)
         assert set(pair) == {"access", "refresh"}
         tokens.access[name], tokens.live[name] = pair["access"], pair["refresh"]
         assert client.get("hello/", pair["access"]).data["message"] == f"Hello, {name}!"
         assert client.get("stateless/", pair["access"]).data["roles"] == ["customer"]
 
 
-def test_every_live_token_works_and_every_dead_one_does_not(before: Before, python: Path) -> None:
+def test_live_tokens_work_and_dead_tokens_do_not(before: SimplejwtSite, python: Path) -> None:
     site, tokens = before.site, before.tokens
     swap(site, python)
     with site.served(python) as client:
         check_tokens(client, tokens)
-        check_tokens(client, tokens)  # and once more, with the successors
+        check_tokens(client, tokens)  # again, with the new refresh tokens
 
 
-def test_one_old_token_that_many_present_at_once_is_one_session(
-    before: Before, python: Path
+def test_legacy_token_sent_by_many_clients_at_once_becomes_one_session(
+    before: SimplejwtSite, python: Path
 ) -> None:
-    site, old = before.site, before.tokens.live["ada"]
+    site, token = before.site, before.tokens.live["ada"]
     swap(site, python)
     with site.served(python) as client, ThreadPoolExecutor(CLIENTS) as pool:
-        got = list(pool.map(lambda _: refreshed(client, old), range(CLIENTS)))
-        assert len({claims(pair["refresh"])["sid"] for pair in got}) == 1
-        assert {claims(pair["refresh"])["gen"] for pair in got} == {1}
-        assert all(client.get("hello/", pair["access"]).status == 200 for pair in got)
+        pairs = list(pool.map(lambda _: refresh_pair(client, token), range(CLIENTS)))
+        assert len({claims(pair["refresh"])["sid"] for pair in pairs}) == 1
+        assert {claims(pair["refresh"])["gen"] for pair in pairs} == {1}
+        assert all(client.get("hello/", pair["access"]).status == 200 for pair in pairs)
 
 
-def test_no_client_notices(before: Before, python: Path) -> None:
-    """Same statuses, and every name of old in the bodies; what is new stands beside it."""
+def test_clients_get_the_same_answers_after_the_move(before: SimplejwtSite, python: Path) -> None:
+    """Statuses stay the same. Error bodies contain all keys that simplejwt's bodies contain."""
     site, tokens = before.site, before.tokens
     swap(site, python)
     with site.served(python) as client:
         seen = answers(client, tokens.live["fay"], tokens.access["fay"], tokens.dead["ben's 0"])
     assert seen.keys() == before.answers.keys()
-    for what, old in before.answers.items():
-        new = seen[what]
-        assert (new.status, old.names - new.names) == (old.status, set()), what
+    for request, old in before.answers.items():
+        new = seen[request]
+        assert (new.status, old.names - new.names) == (old.status, set()), request
         if old.status == 200:
-            assert new.names == old.names, what
+            assert new.names == old.names, request
         else:
             assert (
                 new.headers.get("WWW-Authenticate", "").split(" ")[0]
                 == (old.headers.get("WWW-Authenticate", "").split(" ")[0])
-            ), what
+            ), request
 
 
-def test_the_tables_of_old_are_imported_and_dropped(before: Before, python: Path) -> None:
+def test_simplejwt_s_tables_are_imported_and_dropped(before: SimplejwtSite, python: Path) -> None:
     site, tokens = before.site, before.tokens
     swap(site, python)
     command = "signet_migrate_from_simplejwt"
-    tried = site.manage(python, command, "--dry-run")
-    assert "live tokens would become sessions" in tried
-    assert "shop/views.py:5 rest_framework_simplejwt.authentication" in tried
-    assert 'unsafe    SIMPLE_JWT["BLACKLIST' not in tried
-    done = site.manage(python, command, "--with-blacklisted")
-    assert "live tokens became sessions" in done
-    assert "The old tables may be dropped once nothing runs simplejwt any more." in done
+    dry_run = site.manage(python, command, "--dry-run")
+    assert "live tokens would become sessions" in dry_run
+    assert "shop/views.py:5 rest_framework_simplejwt.authentication" in dry_run
+    assert 'unsafe    SIMPLE_JWT["BLACKLIST' not in dry_run
+    imported = site.manage(python, command, "--with-blacklisted")
+    assert "live tokens became sessions" in imported
+    assert "The old tables may be dropped once nothing runs simplejwt any more." in imported
     assert "0 live tokens became sessions" in site.manage(python, command)
 
     site.edit(*OLD_APP)
@@ -239,8 +250,9 @@ def test_the_tables_of_old_are_imported_and_dropped(before: Before, python: Path
         assert client.post("api/token/refresh/", refresh=fay["refresh"]).status == 401
 
 
-#: Without the alias, in one process with simplejwt itself and its own app of tables.
-BESIDE = """
+#: A script for a project with `drf_signet` and simplejwt's apps in INSTALLED_APPS, but without
+#: `drf_signet.compat.simplejwt`.
+BESIDE_SIMPLEJWT = """
 from django.contrib.auth.models import User
 from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken
 from drf_signet import Session, TokenPair, flows
@@ -266,11 +278,13 @@ assert outcome(sliding).__name__ == "InvalidClaim"
 live.blacklist()
 assert outcome(live) is SessionEnded
 assert not Session.objects.live().exists()
-print("all of it works")
+print("all assertions passed")
 """
 
 
-def test_beside_simplejwt_itself_its_tables_are_heeded(tmp_path: Path, old_python: Path) -> None:
+def test_blacklist_of_an_installed_simplejwt_is_respected_without_the_alias(
+    tmp_path: Path, old_python: Path
+) -> None:
     site = Site.copied(tmp_path / "site")
     site.edit(
         '    "rest_framework_simplejwt",\n', '    "drf_signet",\n    "rest_framework_simplejwt",\n'
@@ -278,13 +292,13 @@ def test_beside_simplejwt_itself_its_tables_are_heeded(tmp_path: Path, old_pytho
     site.append(ADOPTION)
     site.manage(old_python, "check", "--fail-level=ERROR")
     site.manage(old_python, "migrate", "--verbosity=0")
-    assert "all of it works" in site.manage(old_python, "shell", "-c", BESIDE)
+    assert "all assertions passed" in site.manage(old_python, "shell", "-c", BESIDE_SIMPLEJWT)
     reported = site.manage(old_python, "signet_migrate_from_simplejwt")
-    assert "1 refused: invalid_claim" in reported  # the sliding one
+    assert "1 refused: invalid_claim" in reported  # the sliding token's row
 
 
 def claims(token: str) -> Any:
-    """Read a token's payload."""
+    """Return a token's payload without verifying the token."""
     payload = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 

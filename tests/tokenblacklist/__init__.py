@@ -1,1 +1,1 @@
-"""An app in the place of simplejwt's: its label, its tables, what tests need of its models."""
+"""An app with the label and the tables of simplejwt's blacklist app."""

@@ -3,7 +3,7 @@ from django.db import models
 
 
 class OutstandingToken(models.Model):
-    objects: models.Manager[models.Model]  # the app is in no settings, so nothing adds one for mypy
+    objects: models.Manager[models.Model]  # mypy's plugin adds managers only in installed apps
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, db_constraint=False, related_name="+"

@@ -1,4 +1,4 @@
-"""User models of other shapes than Django's own, in an application that a test installs."""
+"""An app with custom user models. Tests install the app when they need these models."""
 
 from __future__ import annotations
 
@@ -12,17 +12,26 @@ from django.test import override_settings
 
 @contextmanager
 def installed() -> Iterator[None]:
-    """Install the application and make its tables; undo both at the end. In no transaction."""
+    """Install the app and create its tables for a `with` block.
+
+    The block must not be inside a transaction.
+    """
     from . import models
 
-    made = (models.KeyedByUUID, models.KeyedByText, models.Person, models.Member, models.Employee)
+    concrete = (
+        models.KeyedByUUID,
+        models.KeyedByText,
+        models.Person,
+        models.Member,
+        models.Employee,
+    )
     with override_settings(INSTALLED_APPS=[*settings.INSTALLED_APPS, __name__]):
         with connection.schema_editor() as editor:
-            for model in made:
+            for model in concrete:
                 editor.create_model(model)
         try:
             yield
         finally:
             with connection.schema_editor() as editor:
-                for model in reversed(made):
+                for model in reversed(concrete):
                     editor.delete_model(model)

@@ -1,4 +1,4 @@
-"""One user model per kind of primary key, and heirs of Django's own user."""
+"""User models with different types of primary keys, and subclasses of Django's User."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import models
 
 
 class Account(AbstractBaseUser):
-    """What these users share."""
+    """An abstract user model with the fields that the models below share."""
 
     username = models.CharField(max_length=150, unique=True)
     email = models.EmailField(default="somebody@example.com")
@@ -45,7 +45,7 @@ class Person(Account):
 
 
 class Member(Person):
-    """A user model that inherits its key from another table."""
+    """A user model whose primary key refers to the row of its parent model."""
 
     number = models.IntegerField(default=7)
 
@@ -54,9 +54,9 @@ class Member(Person):
 
 
 class Employee(User):
-    """A user of Django's own model, with a row in a second table."""
+    """A subclass of Django's User with its own table."""
 
-    # No constraint: the tests of other modules may truncate the table of users.
+    # No database constraint, so that tests of other modules can truncate the table of users.
     account = models.OneToOneField(
         User, models.CASCADE, parent_link=True, primary_key=True, db_constraint=False
     )
@@ -67,7 +67,7 @@ class Employee(User):
 
 
 class Staff(User):
-    """A user of Django's own model, under another name."""
+    """A proxy model of Django's User."""
 
     class Meta:
         app_label = "usermodels"

@@ -1,6 +1,6 @@
-"""django-axes in front of the login: its lockout works, and nothing is ever a 500.
+"""Test the login with django-axes: lockout works, and no request causes a server error.
 
-Run by `test_variants`.
+`test_variants` runs this module.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from axes.utils import reset  # type: ignore[import-untyped]
 
 import drf_signet
 from tests.conftest import PASSWORD
-from tests.endpoints import LOGOUT, OBTAIN, REFRESH, VERIFY
+from tests.support.endpoint_table import LOGOUT, OBTAIN, REFRESH, VERIFY
 
 RIGHT = {"username": "vitor", "password": PASSWORD}
 WRONG = {"username": "vitor", "password": "not the password"}
@@ -29,7 +29,7 @@ def login(client, credentials: dict[str, str], **extra: Any) -> int:
     params=["database.AxesDatabaseHandler", "cache.AxesCacheHandler", "dummy.AxesDummyHandler"]
 )
 def handler(request, settings):
-    """Keep the attempts in each of the places where axes can."""
+    """Run the test with each handler of django-axes; return database, cache or dummy."""
     settings.AXES_HANDLER = f"axes.handlers.{request.param}"
     return request.param.split(".")[0]
 
@@ -44,7 +44,7 @@ def test_user_is_locked_out_after_three_failures(client, user, handler, body_for
         assert [*statuses, after] == [401, 401, 429, 429, 429]
 
 
-def test_others_are_not_locked_out(client, user, make_user) -> None:
+def test_other_users_are_not_locked_out(client, user, make_user) -> None:
     make_user(username="ana")
     for _ in range(3):
         login(client, WRONG)
@@ -59,23 +59,27 @@ def test_lockout_can_be_lifted(client, user) -> None:
     assert login(client, RIGHT) == 200
 
 
-def test_success_resets_the_count_where_axes_is_told_to(client, user, settings) -> None:
+def test_success_resets_the_count_if_axes_reset_on_success_is_set(client, user, settings) -> None:
     settings.AXES_RESET_ON_SUCCESS = True
     for _ in range(2):
-        assert [login(client, one) for one in (WRONG, WRONG, RIGHT)] == [401, 401, 200]
+        assert [login(client, credentials) for credentials in (WRONG, WRONG, RIGHT)] == [
+            401,
+            401,
+            200,
+        ]
 
 
-def test_lockout_without_the_middleware_looks_like_any_refusal(client, user, settings) -> None:
+def test_lockout_without_the_middleware_looks_like_a_wrong_password(client, user, settings) -> None:
     settings.MIDDLEWARE = settings.MIDDLEWARE[:-1]
-    refusal = client.post(OBTAIN.url, WRONG)
+    wrong_password = client.post(OBTAIN.url, WRONG)
     for _ in range(3):
         login(client, WRONG)
     locked_out = client.post(OBTAIN.url, RIGHT)
-    assert (locked_out.status_code, locked_out.content) == (401, refusal.content)
+    assert (locked_out.status_code, locked_out.content) == (401, wrong_password.content)
     assert locked_out.json()["code"] == "no_active_account"
 
 
-def test_tokens_of_a_locked_out_user_go_on(client, user) -> None:
+def test_tokens_of_a_locked_out_user_stay_valid(client, user) -> None:
     pair = drf_signet.issue(user)
     for _ in range(3):
         login(client, WRONG)
@@ -86,7 +90,7 @@ def test_tokens_of_a_locked_out_user_go_on(client, user) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", FORM])
-def test_attempt_that_is_recorded_holds_no_password(client, user, content_type) -> None:
+def test_recorded_attempt_contains_no_password(client, user, content_type) -> None:
     body = '{"username":"vitor","password":"hunter22"}'
     if content_type == FORM:
         body = "username=vitor&password=hunter22"
@@ -97,24 +101,24 @@ def test_attempt_that_is_recorded_holds_no_password(client, user, content_type) 
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html", "garbage"])
-def test_locked_out_user_gets_an_answer_of_some_kind(client, user, accept) -> None:
+def test_lockout_is_never_a_server_error_for_any_accept_header(client, user, accept) -> None:
     statuses = {login(client, WRONG, HTTP_ACCEPT=accept) for _ in range(5)}
     assert statuses <= {401, 406, 429}
 
 
 @pytest.mark.parametrize("body", ["", "null", "[]", "{", '{"username":"\\u0000","password":"x"}'])
-def test_malformed_login_is_no_attempt(client, db, body) -> None:
+def test_malformed_login_is_not_recorded_as_an_attempt(client, db, body) -> None:
     response = client.generic("POST", OBTAIN.url, body, "application/json")
     assert response.status_code == 400
     assert not AccessAttempt.objects.exists()
 
 
-def test_our_throttle_comes_first_where_it_is_narrower(client, user, settings) -> None:
+def test_login_throttle_applies_before_axes_if_its_limit_is_lower(client, user, settings) -> None:
     settings.SIGNET = {"LOGIN_THROTTLE": {"username": "2/min"}}
     for _ in range(5):
         login(client, WRONG)
     assert AccessAttempt.objects.get().failures_since_start == 2
 
 
-def test_issue_without_a_request_is_none_of_axes(user) -> None:
+def test_issue_without_a_request_is_not_blocked_by_axes(user) -> None:
     assert drf_signet.issue(user).access

@@ -1,6 +1,6 @@
-"""Projects that differ in what one process cannot change: each is a pytest of its own.
+"""Run tests with other user models, apps and databases, each in a separate pytest process.
 
-The user model, the installed apps and the databases are fixed once Django has started.
+Django cannot change the user model, the installed apps or the databases once it has started.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-#: Variant of `tests.variants.settings` → what is run on it.
+#: Name of a variant in `tests.variants.settings` → the module that tests the variant.
 VARIANTS = {
     "uuid key": "user_model.py",
     "text key": "user_model.py",
     "inherited key": "user_model.py",
+    "soft deletion": "soft_deletion.py",
+    "own columns": "own_columns.py",
     "axes": "axes_lockout.py",
     "databases": "two_databases.py",
+    "tenants": "tenant_databases.py",
 }
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_project_works_with(variant: str) -> None:
+def test_tests_of_a_variant_pass(variant: str) -> None:
     tests = f"tests/variants/{VARIANTS[variant]}"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     run = subprocess.run(

@@ -1,4 +1,7 @@
-"""Two databases, each with ATOMIC_REQUESTS: the endpoints are outside both. By `test_variants`."""
+"""Test that the endpoints run outside transactions if two databases have ATOMIC_REQUESTS.
+
+`test_variants` runs this module.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from django.utils import timezone
 import drf_signet
 from drf_signet import EndReason, Session
 from tests.conftest import PASSWORD
-from tests.endpoints import ALL, LOGOUT, OBTAIN, REFRESH
+from tests.support.endpoint_table import ALL, LOGOUT, OBTAIN, REFRESH
 
 
 @pytest.mark.parametrize("endpoint", ALL, ids=str)
@@ -23,20 +26,18 @@ def test_endpoint_runs_outside_the_transactions_of_all_databases(endpoint) -> No
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "archive"])
-def test_flows_hold_no_transaction_and_the_end_of_a_session_stays(
-    client, make_user, settings
-) -> None:
-    held: list[bool] = []
+def test_login_refresh_and_reuse_run_without_a_transaction(client, make_user, settings) -> None:
+    in_transaction: list[bool] = []
 
     def claims(user, session):
-        held.extend(connections[alias].in_atomic_block for alias in connections)
+        in_transaction.extend(connections[alias].in_atomic_block for alias in connections)
         return {}
 
     settings.SIGNET = {"CLAIMS": claims, "ROTATE_REFRESH_TOKENS": True}
     make_user(username="vitor")
     pair = client.post(OBTAIN.url, {"username": "vitor", "password": PASSWORD}).json()
     assert client.post(REFRESH.url, {"refresh": pair["refresh"]}).status_code == 200
-    assert held == [False] * 4
+    assert in_transaction == [False] * 4
     Session.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
     assert client.post(REFRESH.url, {"refresh": pair["refresh"]}).json()["reason"] == "reused"
     assert Session.objects.get().end_reason == EndReason.REUSE

@@ -1,1 +1,4 @@
-"""What lets code that was written for other packages run on this one. Nothing below imports it."""
+"""Compatibility with other packages.
+
+Only `drf_signet.apps` and the command `signet_migrate_from_simplejwt` import this package.
+"""

@@ -1,4 +1,4 @@
-"""The table of sessions."""
+"""Create the table of sessions."""
 
 from typing import Any
 
@@ -9,15 +9,15 @@ import drf_signet.models
 
 
 class PostgreSQLOnly(migrations.RunSQL):
-    """SQL that other databases neither know nor need."""
+    """A `RunSQL` operation that runs on PostgreSQL only."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, *states: Any) -> None:
-        """Run it on PostgreSQL."""
+        """Run the SQL on PostgreSQL."""
         if schema_editor.connection.vendor == "postgresql":
             super().database_forwards(app_label, schema_editor, *states)
 
     def database_backwards(self, app_label: str, schema_editor: Any, *states: Any) -> None:
-        """Undo it on PostgreSQL."""
+        """Run the reverse SQL on PostgreSQL."""
         if schema_editor.connection.vendor == "postgresql":
             super().database_backwards(app_label, schema_editor, *states)
 
@@ -106,7 +106,8 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "sessions",
             },
         ),
-        # Room in each page, so that a rotation rewrites its row in place (a HOT update).
+        # Leave free space in each page of the table, so that the UPDATE of a rotation can write the
+        # new version of the row to the same page (HOT update), without changes to the indexes.
         PostgreSQLOnly(
             "ALTER TABLE drf_signet_session SET (fillfactor = 95)",
             "ALTER TABLE drf_signet_session RESET (fillfactor)",

@@ -1,4 +1,4 @@
-"""For tests of projects that use drf-signet: authenticated clients and tokens, without a login."""
+"""Helpers for tests of projects that use drf-signet: clients and tokens without a login."""
 
 from __future__ import annotations
 
@@ -10,31 +10,36 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.test import APIClient
 
-from drf_signet import flows, revocation, runtime, sessions, tokens
+from drf_signet import flows, runtime, tokens
 from drf_signet.models import Transport
+from drf_signet.sessions import lifetimes, store
+from drf_signet.sessions.ended import ended_sessions
+from drf_signet.tenants import serving
 from drf_signet.throttling import LoginThrottle
 from drf_signet.transports import bearer, cookie
+
+__all__ = ["auth_client", "browser_client", "deterministic", "serving", "token_for"]
 
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Let neither other processes nor the clock into a test.
+    """Make a test independent of the clock, of other tests and of other processes.
 
-    Inside, the revocation feed asks nothing (so the number of SQL statements does not depend on
-    when the last question was), a session that this process ends is refused at once, also inside
-    the transaction of a `TestCase`, and failed logins are counted from zero. The fixtures of
-    `drf_signet.testing.pytest` do this for every test.
+    Inside this context, the revocation feed does not poll, so the number of SQL statements does not
+    depend on the time. If the test ends a session, its tokens are refused at once, even inside the
+    transaction of a `TestCase`. Failed logins are counted from zero. `drf_signet.testing.pytest`
+    enters this context for every test.
     """
-    before = revocation.own_endings.alone, LoginThrottle.namespace
-    revocation.own_endings.alone, LoginThrottle.namespace = True, f"signet:{uuid.uuid4().hex}"
+    before = ended_sessions.alone, LoginThrottle.namespace
+    ended_sessions.alone, LoginThrottle.namespace = True, f"signet:{uuid.uuid4().hex}"
     try:
         yield
     finally:
-        revocation.own_endings.alone, LoginThrottle.namespace = before
+        ended_sessions.alone, LoginThrottle.namespace = before
 
 
 def auth_client(user: Any, *, claims: Mapping[str, Any] | None = None) -> APIClient:
-    """Return an `APIClient` that sends an access token of a new session of `user`. One INSERT."""
+    """Return an `APIClient` with an access token for a new session of `user`. Runs one INSERT."""
     client = APIClient()
     scheme = bearer.challenge().split()[0]
     header = runtime.current().settings.AUTH_HEADER_NAME
@@ -42,24 +47,29 @@ def auth_client(user: Any, *, claims: Mapping[str, Any] | None = None) -> APICli
     return client
 
 
-class _Page(APIClient):
+class _PageClient(APIClient):
+    """An `APIClient` that sends JSON, as the pages of a browser front end do."""
+
     default_format = "json"
 
     def post(self, path: Any, data: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """POST JSON, also where there is nothing to say."""
+        """Send a POST request with a JSON body, by default an empty object."""
         return super().post(path, {} if data is None else data, *args, **kwargs)
 
 
 def browser_client(user: Any = None) -> APIClient:
-    """Return an `APIClient` that sends what a page of the project's own origin sends.
+    """Return an `APIClient` that sends requests like a page of the project's own origin.
 
-    JSON, and the headers by which the endpoints of `drf_signet.urls_browser` know their own pages.
-    It keeps the cookies that are set. With a user, it has the refresh cookie of a new session of
-    theirs. One INSERT.
+    It sends JSON and the headers that the endpoints of `drf_signet.urls_browser` require, and keeps
+    cookies.
+
+    Args:
+        user: if given, the client has the refresh cookie of a new session of this user. Opening
+            the session runs one INSERT. If None, the client has no cookie.
     """
-    client = _Page()
-    page = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest", "HTTP_SEC_FETCH_SITE": "same-origin"}
-    client.credentials(**page)
+    client = _PageClient()
+    headers = {"HTTP_X_REQUESTED_WITH": "XMLHttpRequest", "HTTP_SEC_FETCH_SITE": "same-origin"}
+    client.credentials(**headers)
     if user is not None:
         response = HttpResponse()
         cookie.write(response, flows.issue(user, transport=Transport.COOKIE))
@@ -74,26 +84,32 @@ def token_for(
     expired: bool = False,
     claims: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return a token of a new session of `user`, as a login would have issued it. One INSERT.
+    """Return a token for a new session of `user`, as a login does. Runs one INSERT.
 
     Args:
         token_type: "access" or "refresh".
-        expired: issue it so long ago that it has just expired. The session is alive all the same.
-        claims: own claims, over those of the `CLAIMS` hook.
+        expired: return a token that has just expired. Its session has not ended.
+        claims: custom claims; they override the claims of the `CLAIMS` hook.
 
     Raises:
-        ValueError: another token type, or a claim takes a reserved name.
+        ValueError: the token type is unknown, or a claim has a reserved name.
     """
     if token_type not in ("access", "refresh"):
-        raise ValueError(f"no such token type: {token_type!r}")
+        raise ValueError(f'token_type must be "access" or "refresh", not {token_type!r}')
     settings, now = runtime.current().settings, runtime.now()
-    lifetime = settings.login_lifetime(Transport.TOKEN)
-    session = sessions.draft(id=sessions.new_id(now), user=user, now=now, lifetime=lifetime)
-    sessions.open(session)
-    lifetimes = {
+    chosen = lifetimes.of_login(user, None, Transport.TOKEN)
+    session = store.draft(
+        id=store.new_id(now),
+        user=user,
+        now=now,
+        lifetime=chosen.lifetime,
+        idle_seconds=chosen.idle_seconds,
+    )
+    valid_for = {
         "access": settings.ACCESS_TOKEN_LIFETIME,
-        "refresh": settings.REFRESH_TOKEN_LIFETIME,
+        "refresh": settings.idle_lifetime(Transport.TOKEN, chosen.idle_seconds),
     }
-    age = lifetimes[token_type].total_seconds() + settings.LEEWAY + 1 if expired else 0
+    age = valid_for[token_type].total_seconds() + settings.LEEWAY + 1 if expired else 0
     pair = tokens.mint_pair(session, 0, now=now - age, extra=claims)
+    store.open(session)
     return str(getattr(pair, token_type))

@@ -1,4 +1,4 @@
-"""Fixtures for pytest: `pytest_plugins = ["drf_signet.testing.pytest"]` in a `conftest.py`."""
+"""Fixtures for pytest. Put `pytest_plugins = ["drf_signet.testing.pytest"]` in a `conftest.py`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ def signet_deterministic():  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-def auth_client():  # type: ignore[no-untyped-def]  # typed by what it returns
-    """Return `drf_signet.testing.auth_client`: a user → a client with an access token."""
+def auth_client():  # type: ignore[no-untyped-def]  # a fixture
+    """Return `drf_signet.testing.auth_client`, which returns a client with an access token."""
     return _auth_client
 
 
 @pytest.fixture
 def token_for():  # type: ignore[no-untyped-def]
-    """Return `drf_signet.testing.token_for`: a user → a token."""
+    """Return `drf_signet.testing.token_for`, which returns a token for a user."""
     return _token_for
 
 
 @pytest.fixture
 def browser_client():  # type: ignore[no-untyped-def]
-    """Return `drf_signet.testing.browser_client`: a user, or nobody → a client with cookies."""
+    """Return `drf_signet.testing.browser_client`.
+
+    It returns a client that sends requests like a browser.
+    """
     return _browser_client

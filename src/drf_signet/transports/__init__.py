@@ -1,1 +1,1 @@
-"""How credentials travel: read from a request, written to an answer. One module per transport."""
+"""Read tokens from a request and write them to a response: in headers and in cookies."""

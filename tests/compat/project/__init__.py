@@ -1,1 +1,1 @@
-"""A project written for simplejwt 5.5.1, which knows of nothing else."""
+"""A project written for simplejwt 5.5.1. Its code does not import drf-signet."""

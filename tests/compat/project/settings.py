@@ -1,13 +1,14 @@
-"""Settings of a project on simplejwt.
+"""Settings of a project that uses simplejwt's API.
 
-COMPAT_PACKAGE says who answers, `real` or `alias`; COMPAT_SETTINGS, what SIMPLE_JWT says.
+COMPAT_PACKAGE selects the package: simplejwt (`real`) or drf-signet's alias (`alias`).
+COMPAT_SETTINGS selects the value of SIMPLE_JWT from `CHOICES`.
 """
 
 import os
 from datetime import timedelta
 from typing import Any
 
-_OURS = ["drf_signet.compat.simplejwt", "drf_signet"]
+_ALIAS_APPS = ["drf_signet.compat.simplejwt", "drf_signet"]
 
 SECRET_KEY = "the key of the project that switches: 0123456789abcdef0123456789"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
@@ -16,7 +17,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 USE_TZ = True
 ROOT_URLCONF = "tests.compat.project.urls"
 INSTALLED_APPS = [
-    *(_OURS if os.environ["COMPAT_PACKAGE"] == "alias" else []),
+    *(_ALIAS_APPS if os.environ["COMPAT_PACKAGE"] == "alias" else []),
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "rest_framework",
@@ -32,6 +33,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "plain": {},
     "rotating": {"ROTATE_REFRESH_TOKENS": True, "BLACKLIST_AFTER_ROTATION": True},
     "rotating, unlisted": {"ROTATE_REFRESH_TOKENS": True},
+    "revoking": {"CHECK_REVOKE_TOKEN": True, "REVOKE_TOKEN_CLAIM": "pwd"},
     "sliding": {"AUTH_TOKEN_CLASSES": ("rest_framework_simplejwt.tokens.SlidingToken",)},
     "customised": {
         "ACCESS_TOKEN_LIFETIME": timedelta(minutes=7),

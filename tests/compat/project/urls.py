@@ -1,4 +1,4 @@
-"""The tutorial's routes, the other endpoints of simplejwt, and views of each kind."""
+"""URL patterns for all simplejwt endpoints, a protected view and a stateless view."""
 
 from django.urls import path
 from rest_framework.permissions import IsAuthenticated

@@ -1,11 +1,11 @@
-"""The example, as its readers wrote it before: simplejwt's name everywhere, and one app more."""
+"""The example's settings, changed to use the import paths of simplejwt."""
 
 from config.settings import *  # noqa: F403
-from config.settings import INSTALLED_APPS as OF_THE_EXAMPLE
+from config.settings import INSTALLED_APPS as EXAMPLE_APPS
 
 INSTALLED_APPS = [
     "drf_signet.compat.simplejwt",
-    *OF_THE_EXAMPLE,
+    *EXAMPLE_APPS,
     "rest_framework_simplejwt.token_blacklist",
 ]
 REST_FRAMEWORK = {

@@ -1,4 +1,4 @@
-"""The tutorial's routes, in its own lines."""
+"""The tutorial's URLconf, with views that are imported from `rest_framework_simplejwt`."""
 
 from django.contrib import admin
 from django.contrib.staticfiles.urls import staticfiles_urlpatterns

@@ -1,1 +1,4 @@
-"""A project whose pages use the client, with what the tests need to see and to disturb."""
+"""A project with pages that use the JavaScript client.
+
+Tests can count the refresh requests of the pages, delay these requests, and make them fail.
+"""

@@ -1,4 +1,4 @@
-"""Pages, an API for them, and a hand on the server: what it does next, and what it has done."""
+"""Pages that use the JavaScript client, an API for the pages, and a view to control the server."""
 
 from __future__ import annotations
 
@@ -21,49 +21,55 @@ from drf_signet import refresh_reused, session_refreshed
 from drf_signet.authentication import JWTAuthentication
 from drf_signet.problems import TokenNotValid
 
-#: What the tests read: how often what has happened, and which requests to the endpoints came.
+#: The number of times that each event has happened since a test last set BEHAVIOUR.
 COUNTS: dict[str, int] = {}
-#: What the tests set: seconds before an answer to a refresh, how many refreshes have to be asked
-#: for before any is answered, how many get 503 instead, and the `jti` of access tokens that are
-#: refused as if they had expired.
-ORDERS: dict[str, Any] = {}
+#: The behaviour of the server, which tests set. The keys are:
+#:
+#: - `delay`: the seconds that the server waits before it responds to a refresh request.
+#: - `together`: the number of refresh requests that must arrive before the server responds.
+#: - `fail`: the number of refresh requests that the server rejects with status 503.
+#: - `expired`: the `jti` claims of the access tokens that the API rejects as expired.
+BEHAVIOUR: dict[str, Any] = {}
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>A page</title><link rel="icon" href="data:,">
-<p id="said"></p>
+<p id="output"></p>
 <script type="module">
   import { createAuth } from '/static/drf_signet/auth.js';
   const auth = (window.auth = createAuth());
   auth.subscribe(({ status, claims, reason }) => {
-    said.textContent = [status, claims?.user_id ?? reason].join(' ').trim();
+    output.textContent = [status, claims?.user_id ?? reason].join(' ').trim();
   });
 </script>
 """
 
 
 def disturb(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[..., HttpResponse]:
-    """Be slow, or unwell, where a test says so."""
+    """Delay refresh requests, or make them fail, as BEHAVIOUR specifies."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         if not request.path.startswith("/auth/refresh/") or request.method != "POST":
             return get_response(request)
-        count("asked")
-        if ORDERS.get("fail", 0) > 0:
-            ORDERS["fail"] -= 1
+        count("requested")
+        if BEHAVIOUR.get("fail", 0) > 0:
+            BEHAVIOUR["fail"] -= 1
             return JsonResponse({"code": "busy", "detail": "Busy."}, status=503)
         response = get_response(request)
-        # The rotation is done, its answer still under way.
-        time.sleep(ORDERS.get("delay", 0))
+        # At this point the token has been rotated, but the client has not received a response.
+        time.sleep(BEHAVIOUR.get("delay", 0))
         deadline = time.monotonic() + 5
-        while COUNTS.get("asked", 0) < ORDERS.get("together", 0) and time.monotonic() < deadline:
+        while (
+            COUNTS.get("requested", 0) < BEHAVIOUR.get("together", 0)
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         return response
 
     return respond
 
 
-def count(what: str) -> None:
-    COUNTS[what] = COUNTS.get(what, 0) + 1
+def count(event: str) -> None:
+    COUNTS[event] = COUNTS.get(event, 0) + 1
 
 
 def on_refresh(**kwargs: Any) -> None:
@@ -84,32 +90,32 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def control(request: HttpRequest) -> HttpResponse:
-    """Take orders, and tell what was counted since the last ones."""
-    counted = dict(COUNTS)
+    """Return the counts. For a POST request, also reset the counts and replace BEHAVIOUR."""
+    counts = dict(COUNTS)
     if request.method == "POST":
         COUNTS.clear()
-        ORDERS.clear()
-        ORDERS.update(json.loads(request.body))
+        BEHAVIOUR.clear()
+        BEHAVIOUR.update(json.loads(request.body))
         for name in ("vitor", "rita"):
             if not User.objects.filter(username=name).exists():
                 User.objects.create_user(name, password="123")
-    return JsonResponse(counted)
+    return JsonResponse(counts)
 
 
-class Expiring(JWTAuthentication):
-    """Refuses tokens that ORDERS names, as if they had expired."""
+class ExpiringAuthentication(JWTAuthentication):
+    """Authentication that rejects the tokens in BEHAVIOUR["expired"] as expired."""
 
     def authenticate(self, request: Request) -> Any:
-        found = super().authenticate(request)
-        if found is not None and found[1]["jti"] in ORDERS.get("expired", []):
+        result = super().authenticate(request)
+        if result is not None and result[1]["jti"] in BEHAVIOUR.get("expired", []):
             raise TokenNotValid("Expired.", "token_not_valid", reason="expired")
-        return found
+        return result
 
 
 class EchoView(APIView):
-    """Says who asks, and how much came."""
+    """A view that returns the user and session (GET) or the sizes of the uploaded files (POST)."""
 
-    authentication_classes = (Expiring,)
+    authentication_classes = (ExpiringAuthentication,)
     permission_classes = (IsAuthenticated,)
     parser_classes = (JSONParser, MultiPartParser, FileUploadParser)
 
@@ -121,8 +127,8 @@ class EchoView(APIView):
         return Response({"sizes": sizes})
 
 
-def away(request: HttpRequest) -> HttpResponse:
-    """Lead to another origin."""
+def redirect_away(request: HttpRequest) -> HttpResponse:
+    """Redirect to the URL in the parameter `to`, which may be on another origin."""
     return HttpResponseRedirect(request.GET["to"])
 
 
@@ -131,6 +137,6 @@ urlpatterns = [
     path("auth/", include("drf_signet.urls_browser")),
     path("page/", page),
     path("echo/", EchoView.as_view()),
-    path("away/", away),
+    path("away/", redirect_away),
     path("control/", control),
 ]

@@ -1,1 +1,1 @@
-"""The example's project with views outside REST framework, each answer with its process's name."""
+"""The example with additional views that do not use REST framework."""

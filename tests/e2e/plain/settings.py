@@ -1,11 +1,11 @@
-"""The example's settings, with `JWTMiddleware` as the documentation says: after Django's own."""
+"""The example's settings, with `JWTMiddleware` at the end of MIDDLEWARE."""
 
 from config.settings import *  # noqa: F403
-from config.settings import MIDDLEWARE as OF_THE_EXAMPLE
+from config.settings import MIDDLEWARE as EXAMPLE_MIDDLEWARE
 
 ROOT_URLCONF = "tests.e2e.plain.urls"
 MIDDLEWARE = [
     "tests.e2e.plain.urls.name_process",
-    *OF_THE_EXAMPLE,
+    *EXAMPLE_MIDDLEWARE,
     "drf_signet.middleware.JWTMiddleware",
 ]

@@ -1,4 +1,4 @@
-"""Views outside REST framework, sync and async, that ask for a user's key or for more."""
+"""Sync and async Django views that read the user's primary key or load the user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.decorators import sync_and_async_middleware
 
 @sync_and_async_middleware
 def name_process(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Say in the header `X-Process` which process has answered, whatever it has answered."""
+    """Add the process id of the server to every response, in the header `X-Process`."""
 
     def name(response: HttpResponse) -> HttpResponse:
         response["X-Process"] = str(os.getpid())
@@ -30,7 +30,7 @@ def name_process(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRe
 
 
 def who(request: HttpRequest) -> HttpResponse:
-    """Answer with what the token says."""
+    """Return the user's primary key and the session id in the token, without a database query."""
     auth: Any = getattr(request, "auth", None)
     return JsonResponse({"pk": request.user.pk if auth else None, "sid": auth and auth["sid"]})
 
@@ -40,7 +40,7 @@ async def awho(request: HttpRequest) -> HttpResponse:
 
 
 def name(request: HttpRequest) -> HttpResponse:
-    """Answer with what the row says."""
+    """Return the username, for which Django must load the user from the database."""
     return JsonResponse({"username": request.user.get_username()})
 
 

@@ -1,4 +1,4 @@
-/** Calls of a protected view: one, twenty at once, and with a token that is over. */
+/** Call a protected view: once, twenty times at once, and with an expired token. */
 
 import { $, chip, el, onPress, toneOf } from './dom.js';
 import { decoded } from './token.js';
@@ -9,7 +9,7 @@ export function showCalls(auth, log) {
 
   onPress('#call', async () => {
     const seen = await log.during(() => call(auth));
-    tell('#calls-out', seen, last(seen)?.status === 200 ? '“Hello, World!”' : 'No greeting this time.');
+    tell('#calls-out', seen, last(seen)?.status === 200 ? '“Hello, World!”' : 'The call failed.');
   });
   onPress('#calls', async () => {
     await expire(auth);
@@ -19,7 +19,7 @@ export function showCalls(auth, log) {
     await expire(auth);
     const seen = await log.during(() => call(auth));
     const all = last(seen)?.status === 200 && seen.some(isRefresh);
-    tell('#expire-out', seen, all ? 'You asked once, and got your answer.' : 'See the log.');
+    tell('#expire-out', seen, all ? 'You made one call, and it succeeded.' : 'The call failed: see the event log.');
   });
 }
 
@@ -27,20 +27,20 @@ const isCall = ({ path }) => path === '/hello/';
 const isRefresh = ({ path }) => path === '/auth/refresh/';
 const last = (entries) => entries.at(-1);
 
-/** Sum up many requests: a row of dots for each thing that became of them. */
+/** Summarize many requests: one row of dots for each outcome. */
 function summary(entries) {
   const refreshes = entries.filter(isRefresh);
   const calls = (fits) => entries.filter((entry) => isCall(entry) && fits(entry.status));
   const rows = {
-    refusals: calls((status) => status === 401),
-    refresh: refreshes,
-    answers: calls((status) => status === 200),
-    others: calls((status) => status !== 401 && status !== 200),
+    rejected: calls((status) => status === 401),
+    refreshed: refreshes,
+    succeeded: calls((status) => status === 200),
+    failed: calls((status) => status !== 401 && status !== 200),
   };
-  const counted = `${rows.answers.length} of 20 answered, after ${rows.refusals.length} refusals and `;
+  const counted = `${rows.succeeded.length} of 20 calls succeeded, after ${rows.rejected.length} rejections and `;
   const renewed = el('b', '', refreshes.length === 1 ? '1 refresh' : `${refreshes.length} refreshes`);
-  const shown = Object.entries(rows).filter(([, some]) => some.length);
-  return [...shown.map(dots), el('p', '', counted, renewed, '.')];
+  const filled = Object.entries(rows).filter(([, requests]) => requests.length);
+  return [...filled.map(dots), el('p', '', counted, renewed, '.')];
 }
 
 function dots([name, entries]) {
@@ -50,16 +50,16 @@ function dots([name, entries]) {
 
 const statusOf = (status) => (status ? chip(status) : chip('no answer', 'bad'));
 
-/** Show one request of a chain. */
+/** Return an element that shows one request of a chain. */
 export function step({ path, status, ms }) {
   const name = isRefresh({ path }) ? 'refresh' : 'call';
   return el('span', 'step', el('small', '', name), statusOf(status), el('small', '', `${Math.round(ms)} ms`));
 }
 
 // #region calls
-/** Call the protected view. The client adds the token, and renews it where that is needed. */
+/** Call the protected view. The client adds the access token, and refreshes it if necessary. */
 export async function call(auth) {
-  const answer = await auth.fetch('/hello/').catch((error) => error); // no answer is one too
+  const answer = await auth.fetch('/hello/').catch((error) => error); // a network failure counts as status 0
   return answer.status ?? 0;
 }
 
@@ -68,24 +68,24 @@ const callTwentyTimes = (auth) => Promise.all(Array.from({ length: 20 }, () => c
 
 // #region expire
 /**
- * Put a token that is really over into the client's hands, in this tab and in the others.
+ * Give the client an access token that has really expired, in this tab and the others.
  *
- * It is handed over as tabs hand each other new tokens, which is no part of the client's interface.
- * The client takes it for good, so that it is the server that finds out, with a 401.
+ * The token arrives like a new token from another tab, through a channel that is not part of the
+ * client's interface. The client believes that the token is valid, so only the server's 401 reveals it.
  */
 export async function expire(auth) {
   const answer = await auth.fetch('/playground/expired/', { method: 'POST' }).catch(() => null);
-  if (!answer?.ok) return; // then the one at hand is over already, and can't be renewed now
+  if (!answer?.ok) return; // the current token has expired already, and cannot be refreshed now
   const { access } = await answer.json();
   const { jti } = decoded(access.split('.')[1]);
   const tabs = new BroadcastChannel(`drf-signet ${location.origin}/auth/`);
   tabs.postMessage({ grant: { access, lifetime: 60_000, sentAt: Date.now() } });
-  await taken(auth, jti);
+  await waitForToken(auth, jti);
   tabs.close();
 }
 
-/** Wait until the client has a certain token, or none. */
-async function taken(auth, jti) {
+/** Wait until the client holds this token, or no token at all. */
+async function waitForToken(auth, jti) {
   let end;
   await new Promise((resolve) => {
     end = auth.subscribe(({ claims }) => (!claims || claims.jti === jti) && resolve());

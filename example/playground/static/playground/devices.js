@@ -1,64 +1,76 @@
-/** The sessions of the user, as devices. */
+/** List the user's sessions as devices. */
 
 import { $, el, onPress } from './dom.js';
 
-const SHOWN = 5;
+const MAX_SHOWN = 5;
 
 export function showDevices(auth, log) {
-  const refresh = () => list(auth).then((sessions) => sessions && show(sessions, end));
+  const reload = () => list(auth).then((sessions) => show(sessions, change));
+  const report = ({ detail }) => log.note(detail);
 
-  async function end(id) {
-    await endOne(auth, id);
-    await refresh(); // of this device's own session: 401, and the client finds out
+  /** Send a change, and show the new list. */
+  async function change(work) {
+    await work(auth).catch(report);
+    if (auth.state.status !== 'in') return; // the session of this device was ended
+    await reload().catch(report);
     $('#devices-title').focus();
   }
 
   auth.subscribe(({ status, claims }) => {
     const known = $('#devices').dataset.sid === claims?.sid;
     $('#devices').dataset.sid = claims?.sid ?? '';
-    if (status === 'in' && !known) refresh();
+    if (status === 'in' && !known) reload().catch(report);
   });
   onPress('#device', async () => {
     await auth.fetch('/playground/device/', { method: 'POST' });
-    await refresh();
+    await reload();
   });
-  onPress('#devices-reload', refresh);
-  onPress('#everywhere', () => auth.logout({ everywhere: true }).catch(({ detail }) => log.note(detail)));
+  onPress('#devices-reload', () => reload().catch(report));
+  onPress('#others', () => change(endOthers));
+  onPress('#everywhere', () => auth.logout({ everywhere: true }).catch(report));
 }
 
 // #region devices
-async function list(auth) {
-  const answer = await auth.fetch('/api/token/sessions/').catch(() => null);
-  return answer?.ok ? answer.json() : null;
-}
-
-function endOne(auth, id) {
-  return auth.fetch(`/api/token/sessions/${id}/`, { method: 'DELETE' }).catch(() => null);
-}
+const list = (auth) => auth.sessions.list(); // [{ id, device, label, current, … }]
+const endOthers = (auth) => auth.sessions.endOthers();
+const endOne = (id) => (auth) => auth.sessions.end(id); // logs out if it is this device
+const rename = (id, label) => (auth) => auth.sessions.rename(id, label);
 // #endregion
 
-function show(sessions, end) {
-  const first = sessions.sort((one, other) => other.current - one.current).slice(0, SHOWN);
+function show(sessions, change) {
+  const first = sessions.sort((a, b) => b.current - a.current).slice(0, MAX_SHOWN);
   const more = sessions.length - first.length;
   const rest = more ? [el('li', '', el('small', '', `and ${more} more`))] : [];
-  $('#devices').replaceChildren(...first.map((session) => row(session, end)), ...rest);
+  $('#devices').replaceChildren(...first.map((session) => row(session, change)), ...rest);
 }
 
-function row({ id, current, user_agent: agent, ip_address: address, refreshed_at: used }, end) {
-  const name = nameOf(agent);
-  const button = el('button', 'small', 'End this one');
-  button.type = 'button';
-  button.ariaLabel = `End this one: ${name}`;
-  button.addEventListener('click', () => end(id));
-  const title = el('b', '', name, current ? el('span', 'tag', 'this one') : '');
-  const where = `${address ?? 'unknown address'}, last used ${new Date(used).toLocaleTimeString('en-GB')}`;
-  return el('li', '', el('span', 'device', title, el('small', '', where)), button);
+function row(session, change) {
+  const { id, current, device, label, ip_address: address, refreshed_at: used } = session;
+  const name = label || device || 'An unknown program';
+  const title = el('b', '', name, current ? el('span', 'tag', 'this device') : '');
+  const facts = [label && device, address ?? 'unknown address', `last used ${new Date(used).toLocaleTimeString('en-GB')}`];
+  const what = el('span', 'device', title, el('small', '', facts.filter(Boolean).join(', ')));
+  const item = el('li', '', what, el('span', 'device-buttons',
+    button('Rename', name, () => item.replaceChildren(renaming(session, change))),
+    button('End', name, () => change(endOne(id)), 'End session')));
+  return item;
 }
 
-/** Guess a name, as lists of devices do: from what the browser said at the login. */
-function nameOf(agent) {
-  const first = (names) => names.find(([pattern]) => pattern.test(agent))?.[1];
-  const browser = first([[/Firefox/, 'Firefox'], [/Edg/, 'Edge'], [/Chrom/, 'Chrome'], [/Safari/, 'Safari']]);
-  const system = first([[/iPhone/, 'iPhone'], [/Android/, 'Android'], [/Mac/, 'Mac'], [/Windows/, 'Windows'], [/Linux/, 'Linux']]);
-  return browser ? `${browser} on ${system ?? 'something'}` : agent.split('/')[0] || 'A program';
+function button(text, name, work, label = text) {
+  const element = el('button', 'small', text);
+  element.type = 'button';
+  element.ariaLabel = `${label}: ${name}`;
+  element.addEventListener('click', work);
+  return element;
+}
+
+function renaming({ id, label, device }, change) {
+  const input = Object.assign(el('input'), { value: label, placeholder: device, maxLength: 64, ariaLabel: 'Name of the device' });
+  const form = el('form', 'renaming', input, el('button', 'small', 'Save'));
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    change(rename(id, input.value));
+  });
+  setTimeout(() => input.focus());
+  return form;
 }

@@ -1,8 +1,8 @@
-/** The little that the page needs to build itself; no HTML is ever made from text. */
+/** Small DOM helpers. They never build HTML from strings. */
 
 export const $ = (selector) => document.querySelector(selector);
 
-/** Make an element of a class, with children. */
+/** Make an element with a class and children. */
 export function el(name, className = '', ...children) {
   const element = document.createElement(name);
   if (className) element.className = className;
@@ -10,12 +10,12 @@ export function el(name, className = '', ...children) {
   return element;
 }
 
-/** Call a function when a button is pressed; the button is busy until it is done. */
+/** Call a function when a button is pressed; ignore further presses until it has finished. */
 export function onPress(selector, work) {
   const button = $(selector);
   button.addEventListener('click', async () => {
     if (button.ariaDisabled === 'true') return;
-    button.ariaDisabled = 'true'; // not `disabled`, which would take the focus away
+    button.ariaDisabled = 'true'; // `disabled` would remove the focus
     try {
       await work();
     } finally {
@@ -24,16 +24,16 @@ export function onPress(selector, work) {
   });
 }
 
-/** Good, odd or bad: how a status is coloured. */
+/** Return the colour class of a status: good, odd or bad. */
 export function toneOf(status) {
   if (status >= 200 && status < 300) return 'good';
   return status === 401 ? 'odd' : 'bad';
 }
 
-/** Show a status, or whatever is to be read in its place. */
+/** Make a coloured label for a status or another string. */
 export const chip = (text, tone = toneOf(text)) => el('span', `chip ${tone}`, String(text));
 
-/** Seconds as minutes and seconds. */
+/** Format seconds as minutes and seconds. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;

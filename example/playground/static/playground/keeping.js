@@ -1,4 +1,4 @@
-/** Where the refresh token is: not in any place that a script of this page can look into. */
+/** Show that the refresh token is in no storage that a script of this page can read. */
 
 import { $, chip, el } from './dom.js';
 
@@ -7,7 +7,7 @@ export function showKeeping(auth) {
 }
 
 // #region keeping
-/** Look into each place where a page may keep things, and count what is there. */
+/** Count the entries in each storage that a page can use. */
 async function search() {
   return [
     ['document.cookie', document.cookie.split(';').filter((cookie) => cookie.trim()).length],
@@ -19,8 +19,8 @@ async function search() {
 }
 // #endregion
 
-function show(found) {
+function show(counts) {
   const row = ([place, count]) =>
     el('li', '', el('code', '', place), count ? chip(`${count} entries`, 'bad') : chip('empty', 'good'));
-  $('#places').replaceChildren(...found.map(row));
+  $('#places').replaceChildren(...counts.map(row));
 }

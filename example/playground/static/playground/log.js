@@ -1,36 +1,37 @@
-/** The event log: each request, and each change of what the client knows. */
+/** The event log: every request, and every change of the client's state. */
 
 import { chip, el } from './dom.js';
 
-const KEPT = 200;
+const MAX_ENTRIES = 200;
 
-const WHAT = [
+const DESCRIPTIONS = [
   [/^\/auth\/login\/$/, 'log in'],
   [/^\/auth\/refresh\/$/, 'refresh'],
+  [/^\/auth\/logout\/others\//, 'end all other sessions'],
   [/^\/auth\/logout\//, 'log out'],
-  [/^\/api\/token\/sessions\/./, 'end a session'],
-  [/^\/api\/token\/sessions\/$/, 'list the sessions'],
+  [/^\/auth\/sessions\/./, 'rename or end a session'],
+  [/^\/auth\/sessions\/$/, 'list the sessions'],
   [/^\/hello\/$/, 'a protected call'],
-  [/^\/playground\/expired\/$/, 'demo: an old token'],
+  [/^\/playground\/expired\/$/, 'demo: an expired token'],
   [/^\/playground\/device\/$/, 'demo: another device'],
-  [/^\/playground\/theft\/$/, 'demo: who holds what'],
+  [/^\/playground\/theft\/$/, 'demo: who holds which token'],
   [/^\/playground\/thief\/$/, 'demo: the thief refreshes'],
 ];
 
-/** Write into a list. `during` collects what is requested while some work is under way. */
+/** Create a log that writes to a list. `during` returns the requests sent while some work runs. */
 export function createLog(list) {
   const listeners = new Set();
 
   function write(...parts) {
     const time = el('time', '', new Date().toLocaleTimeString('en-GB'));
     list.prepend(el('li', '', time, ...parts));
-    list.children[KEPT]?.remove();
+    list.children[MAX_ENTRIES]?.remove();
   }
 
   function request(entry) {
     for (const listener of listeners) listener(entry);
     const { method, path, status, ms } = entry;
-    const what = WHAT.find(([pattern]) => pattern.test(path))?.[1] ?? '';
+    const what = DESCRIPTIONS.find(([pattern]) => pattern.test(path))?.[1] ?? '';
     const short = path.replace(/[0-9a-f-]{36}/, '…');
     const line = el('span', 'request', el('b', '', method), ' ', el('span', 'path', short));
     write(line, status ? chip(status) : chip('no answer', 'bad'), el('span', 'what', what), took(ms));
@@ -39,7 +40,7 @@ export function createLog(list) {
   const took = (ms) => el('span', 'ms', `${Math.round(ms)} ms`);
   const note = (text) => write(el('span', 'note', text));
 
-  /** Call a function with each request; returns how to end it. */
+  /** Call a function for each request; return a function that stops this. */
   function listen(listener) {
     listeners.add(listener);
     return () => listeners.delete(listener);

@@ -1,4 +1,4 @@
-/** The page: one client, a log of all that leaves the page, and a card for each thing to try. */
+/** Start the page: one client, a log of every request, and the cards. */
 
 import { AuthError, createAuth } from '../drf_signet/auth.js';
 import { showCalls } from './calls.js';
@@ -16,15 +16,16 @@ import { createWire } from './wire.js';
 const root = document.documentElement;
 const log = createLog($('#events'));
 const wire = createWire(log.request);
-globalThis.fetch = wire.fetch; // before the client sends anything
+globalThis.fetch = wire.fetch; // must come before the client's first request
 
 // #region login
-const auth = createAuth(); // asks at once whether somebody is logged in
+const auth = createAuth(); // checks at once whether a user is logged in
 
 async function logIn(form) {
-  const credentials = Object.fromEntries(new FormData(form));
+  const { username, password, remember } = form.elements;
+  const credentials = { username: username.value, password: password.value };
   try {
-    await auth.login(credentials);
+    await auth.login({ ...credentials, remember: remember.checked });
   } catch (error) {
     if (!(error instanceof AuthError)) throw error;
     return error.detail; // “No active account found …”, “no answer”, …
@@ -35,10 +36,10 @@ async function logIn(form) {
 
 const REASONS = {
   logout: 'You are logged out.',
-  expired: 'Your session is over: nobody used it for too long.',
+  expired: 'Your session has expired.',
   ended: 'Your session was ended.',
-  reused: 'Your session was ended for safety.',
-  user_inactive: 'This account is switched off.',
+  reused: 'Your session was ended for security reasons.',
+  user_inactive: 'This account is inactive.',
 };
 
 auth.subscribe((state) => {
@@ -46,7 +47,7 @@ auth.subscribe((state) => {
   root.dataset.status = state.status;
   if (state.status === 'in') greet(state);
   if (before !== state.status) log.note(noteOf(state));
-  if (state.status === 'out') sayWhy(state.reason);
+  if (state.status === 'out') showReason(state.reason);
   if (before !== state.status && before !== 'loading') keepFocus();
 });
 
@@ -58,18 +59,18 @@ function greet({ claims }) {
 function noteOf({ status, reason }) {
   if (status === 'in') return 'logged in';
   if (status === 'out') return reason ? `logged out: ${reason}` : 'nobody is logged in';
-  return reason ? `not known yet: ${reason}` : 'asking who is logged in';
+  return reason ? `login state unknown: ${reason}` : 'checking whether a user is logged in';
 }
 
-/** Say why somebody is out. Whether it was a theft, the server knows. */
-async function sayWhy(reason) {
-  $('#why').textContent = reason ? (REASONS[reason] ?? `You are out: ${reason}.`) : '';
+/** Show why the user is logged out. Only the server knows whether there was a theft. */
+async function showReason(reason) {
+  $('#why').textContent = reason ? (REASONS[reason] ?? `You are logged out: ${reason}.`) : '';
   if (reason !== 'ended' && reason !== 'reused') return;
-  const story = await aftermath();
-  if (story && auth.state.status === 'out') $('#why').append(...story);
+  const messages = await aftermath();
+  if (messages && auth.state.status === 'out') $('#why').append(...messages);
 }
 
-/** Whoever was on what has just disappeared goes on at the start of what there is now. */
+/** If the focused element has disappeared, move the focus to the start of the visible part. */
 function keepFocus() {
   const lost = document.activeElement === document.body || !document.activeElement.checkVisibility();
   if (lost) $(auth.state.status === 'in' ? '#in-title' : '#username').focus();

@@ -1,8 +1,8 @@
-/** The lines behind each card, from the very files that run. */
+/** Show the code of each card, read from the files that run. */
 
 const REGION = (name) => new RegExp(`^ *// #region ${name}\\n([^]*?)^ *// #endregion`, 'm');
 
-/** Fill in the code of a card when it is opened, by `read`, which is no request to be logged. */
+/** Load a card's code when its section is opened. `read` is a fetch that the event log does not see. */
 export function showSources(read) {
   for (const details of document.querySelectorAll('details[data-source]')) {
     details.addEventListener('toggle', () => fill(details, read), { once: true });

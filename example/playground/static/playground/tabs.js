@@ -1,34 +1,34 @@
-/** How many tabs are open, and what one hears of the others. */
+/** Count the open tabs, and log what this tab receives from the others. */
 
 import { $ } from './dom.js';
 
 // #region tabs
-/** Note each token that this tab has not asked for: another one has, and has passed it on. */
+/** Log each access token that this tab did not request: another tab has passed it on. */
 export function noteNews(auth, log) {
-  let asked = 0;
-  let known;
+  let requested = 0;
+  let lastJti;
   log.listen(({ path, status }) => {
-    if (/^\/auth\/(login|refresh)\/$/.test(path) && status === 200) asked += 1;
+    if (/^\/auth\/(login|refresh)\/$/.test(path) && status === 200) requested += 1;
   });
   auth.subscribe(({ claims }) => {
-    if (!claims || claims.jti === known) return;
-    if (asked === 0) log.note('handed over between tabs: an access token');
-    known = claims.jti;
-    asked = 0;
+    if (!claims || claims.jti === lastJti) return;
+    if (requested === 0) log.note('received an access token from another tab');
+    lastJti = claims.jti;
+    requested = 0;
   });
 }
 
 export function countTabs() {
   const channel = new BroadcastChannel('playground tabs');
-  const me = String(Math.random());
+  const ownId = String(Math.random());
   const others = new Set();
-  const tell = (what) => channel.postMessage({ id: me, what });
+  const tell = (event) => channel.postMessage({ id: ownId, event });
   const show = () => {
-    $('#tabs-count').textContent = others.size ? `${others.size + 1} tabs` : 'this tab alone';
+    $('#tabs-count').textContent = others.size ? `${others.size + 1} tabs` : 'only this tab';
   };
-  channel.onmessage = ({ data: { id, what } }) => {
-    what === 'bye' ? others.delete(id) : others.add(id);
-    if (what === 'hello') tell('here');
+  channel.onmessage = ({ data: { id, event } }) => {
+    event === 'bye' ? others.delete(id) : others.add(id);
+    if (event === 'hello') tell('here');
     show();
   };
   addEventListener('pagehide', () => tell('bye'));

@@ -1,4 +1,4 @@
-/** The access token: its three parts, what they say, and how long it is good. */
+/** Show the access token: its three parts, their content, and its remaining lifetime. */
 
 import { $, clock, el } from './dom.js';
 
@@ -21,8 +21,8 @@ function show(token) {
   $('#token-text').replaceChildren(coloured[0], '.', coloured[1], '.', coloured[2]);
   $('#token-header').textContent = JSON.stringify(decoded(parts[0]), null, 2);
   $('#token-payload').textContent = JSON.stringify(decoded(parts[1]), null, 2);
-  $('#token-says').textContent = saying(decoded(parts[1]));
-  $('#token-signature').textContent = `${parts[2].length} characters, which only the server can make`;
+  $('#token-says').textContent = summary(decoded(parts[1]));
+  $('#token-signature').textContent = `${parts[2].length} characters that only the server can compute`;
 }
 
 export function decoded(part) {
@@ -30,15 +30,15 @@ export function decoded(part) {
   return JSON.parse(new TextDecoder().decode(Uint8Array.from(binary, (char) => char.charCodeAt(0))));
 }
 
-const saying = ({ user_id: user, iat, exp }) => `User ${user}, from ${time(iat)} to ${time(exp)}`;
+const summary = ({ user_id: user, iat, exp }) => `User ${user}, valid from ${time(iat)} to ${time(exp)}`;
 const time = (seconds) => new Date(seconds * 1_000).toLocaleTimeString('en-GB');
 
 function countDown({ claims, expiresAt }) {
   if (!claims) return;
-  const life = claims.exp - claims.iat;
-  const over = claims.exp * 1_000 < Date.now(); // what the client goes by is `expiresAt`
-  const left = over ? 0 : (expiresAt - Date.now()) / 1_000;
+  const lifetime = claims.exp - claims.iat;
+  const expired = claims.exp * 1_000 < Date.now(); // the demo's expired token has an `expiresAt` in the future
+  const left = expired ? 0 : (expiresAt - Date.now()) / 1_000;
   $('#token-left').textContent = left > 0 ? clock(left) : 'expired';
-  $('#token-bar').value = Math.max(0, left / life);
+  $('#token-bar').value = Math.max(0, left / lifetime);
 }
 // #endregion

@@ -1,4 +1,4 @@
-/** The switches: offline, a slow server, a failing one. */
+/** The weather switch: offline, a slow server, a failing server. */
 
 import { call, expire, step } from './calls.js';
 import { $, el, onPress } from './dom.js';
@@ -8,7 +8,7 @@ export function showWeather(auth, log, wire) {
     radio.addEventListener('change', () => {
       const before = wire.weather;
       wire.weather = radio.value;
-      // What browsers say when a network comes or goes.
+      // Browsers send these events when the network comes or goes.
       if (radio.value === 'offline') dispatchEvent(new Event('offline'));
       else if (before === 'offline') dispatchEvent(new Event('online'));
       log.note(`the weather is ${radio.value} now`);
@@ -18,8 +18,8 @@ export function showWeather(auth, log, wire) {
   onPress('#weather-call', async () => {
     await expire(auth);
     const seen = await log.during(() => call(auth));
-    const waits = seen.length ? '' : 'The client waits a little before it asks again. ';
-    const still = `${waits}You are ${auth.state.status === 'in' ? 'still logged in' : 'logged out'}.`;
-    $('#weather-out').replaceChildren(el('span', 'line', ...seen.map(step)), el('p', '', still));
+    const waiting = seen.length ? '' : 'The client waits before it tries again. ';
+    const message = `${waiting}You are ${auth.state.status === 'in' ? 'still logged in' : 'logged out'}.`;
+    $('#weather-out').replaceChildren(el('span', 'line', ...seen.map(step)), el('p', '', message));
   });
 }

@@ -1,10 +1,10 @@
 /**
- * All that leaves the page passes here: it is written down, and disturbed where somebody says so.
+ * A replacement for `fetch` that records every request, and simulates bad weather.
  *
- * The client calls the platform's `fetch`, so that its own refreshes and second tries are seen too.
+ * The client calls the global `fetch`, so its own refreshes and repeated calls are recorded too.
  */
 
-/** Return a `fetch` that tells `record` of each request, in a weather that can be set. */
+/** Return a `fetch` that passes each request to `record`, and a `weather` that can be set. */
 export function createWire(record) {
   const platform = globalThis.fetch.bind(globalThis);
   const wire = { weather: 'fair', platform, fetch: send };
@@ -27,8 +27,8 @@ export function createWire(record) {
   }
 
   function through(request, weather) {
-    if (weather === 'offline') throw new TypeError('Failed to fetch'); // as browsers do
-    if (weather !== 'fair') request.headers.set('X-Weather', weather); // the server is slow, or down
+    if (weather === 'offline') throw new TypeError('Failed to fetch'); // the error that browsers throw
+    if (weather !== 'fair') request.headers.set('X-Weather', weather); // makes the server slow or failing
     return platform(request);
   }
   // #endregion

@@ -1,12 +1,25 @@
-"""The public API of djangorestframework-simplejwt 5.5, on top of this package.
+"""Support for projects that use djangorestframework-simplejwt or move away from it.
 
-As the first of the apps that know the old name, it makes `rest_framework_simplejwt` and all of its
-submodules these modules: see `drf_signet.compat.simplejwt.alias`.
+This package has two parts. The first part works in every project, even if this app is not
+installed. It reads simplejwt's settings and blacklist, and accepts simplejwt's refresh tokens:
+
+- `registration`: connects the modules below to drf_signet; called by drf_signet's AppConfig
+- `shared_settings`: the keys of SIMPLE_JWT that drf_signet reads
+- `blacklist`: read-only access to simplejwt's tables
+- `adoption`: creates sessions for simplejwt's refresh tokens
+- `checks`: system checks for projects that move from simplejwt
+- `moving`: the report and the token import of `manage.py signet_migrate_from_simplejwt`
+
+The second part is simplejwt's public API. A project uses it by listing this app in INSTALLED_APPS.
+`alias` then makes imports of `rest_framework_simplejwt` return these modules:
+
+- simplejwt's modules: `authentication`, `backends`, `exceptions`, `models`, `serializers`,
+  `settings`, `state`, `token_blacklist`, `tokens`, `utils`, `views`
+- modules that only simplejwt's modules use: `logins`, `refreshing`, `tables`, `wire`
+
+The first part imports only `alias` and `utils` from the second part. An import-linter contract in
+pyproject.toml checks this.
 """
 
-from . import alias
-
-#: The release whose API this is.
+#: The version of simplejwt whose public API this package implements.
 __version__ = "5.5.1"
-
-alias.install()

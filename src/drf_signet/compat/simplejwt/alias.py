@@ -1,7 +1,8 @@
-"""The old name: imports of `rest_framework_simplejwt` and below it are answered with these modules.
+"""The import hook that makes `rest_framework_simplejwt` an alias of this package.
 
-Not copies: the same module objects under a second name, so that a class exists once, a patch of
-either name changes both, and submodules are still imported at their first use.
+A module is the same object under both names. So each class exists only once, and if `mock.patch`
+replaces an attribute under one name, the attribute is also replaced under the other name. A
+submodule is imported only when it is first used.
 """
 
 from __future__ import annotations
@@ -15,67 +16,76 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+#: The import name of simplejwt.
 OLD = "rest_framework_simplejwt"
+#: The package that is imported instead of simplejwt.
 NEW = __name__.rpartition(".")[0]
 
 
 class Finder(MetaPathFinder):
-    """Finds, for a module below the old name, the one of the same name here."""
+    """An import finder that finds simplejwt's modules in this package."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return a spec whose loader returns our module; None for every other name."""
+        """Return the spec of a simplejwt module. Return None if the import is not redirected."""
         if fullname.partition(".")[0] != OLD or preempted_by():
             return None
         name = NEW + fullname.removeprefix(OLD)
-        found = importlib.util.find_spec(name)
-        if found is None:
+        own_spec = importlib.util.find_spec(name)
+        if own_spec is None:
             return None
-        spec = ModuleSpec(fullname, _Loader(name), origin=found.origin)
-        spec.submodule_search_locations = found.submodule_search_locations
+        spec = ModuleSpec(fullname, _Loader(name), origin=own_spec.origin)
+        spec.submodule_search_locations = own_spec.submodule_search_locations
         return spec
 
 
 class _Loader(Loader):
-    """Loads a module that is, or will be, loaded under its own name."""
+    """An import loader that returns this package's module if a simplejwt module is imported."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """Return the module itself."""
+        """Import the module under its name in this package, and return the module."""
         module = importlib.import_module(self._name)
-        self._own = module.__spec__  # which the import system is about to replace
+        self._own_spec = module.__spec__  # saved, because the import system replaces it
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Give the module its own spec back; it has been executed already."""
-        module.__spec__ = self._own
+        """Restore the module's own spec. `create_module` has already executed the module."""
+        module.__spec__ = self._own_spec
 
 
 def install() -> None:
-    """Answer imports of the old name from now on, before any package that is installed."""
+    """Redirect later imports of simplejwt, even if simplejwt is installed. Safe to repeat."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
 
 
 def preempted_by() -> ModuleType | None:
-    """Return another package that was imported under the old name before; it then answers."""
-    found = sys.modules.get(OLD)
-    return None if found is sys.modules.get(NEW) else found
+    """Return the real simplejwt if it was imported before the alias, else None.
+
+    If the real simplejwt is already imported, imports are not redirected.
+    """
+    imported = sys.modules.get(OLD)
+    return None if imported is sys.modules.get(NEW) else imported
+
+
+def in_installed_apps() -> bool:
+    """Return whether INSTALLED_APPS lists this package or an app inside it."""
+    return any(app.startswith(NEW) for app in settings.INSTALLED_APPS)
 
 
 @register(Tags.compatibility)
 def check_alias(**kwargs: Any) -> list[CheckMessage]:
-    """Report that the package itself was imported first, and answers to its name (E004)."""
-    other = preempted_by()
+    """Report E004 if the real simplejwt was imported first, so that the alias has no effect."""
+    other = preempted_by() if in_installed_apps() else None
     if other is None:
         return []
-    text = (
-        f"{OLD} was imported before {NEW}: the package in {other.__file__} answers, not this one."
-    )
-    hint = f"Put {NEW!r} before every app that imports it, and import neither in the settings."
+    text = f"{OLD} was imported before {NEW}: the package in {other.__file__} is used instead."
+    hint = f"Put {NEW!r} before every app that imports {OLD}, and import neither in the settings."
     return [Error(text, hint=hint, id="signet.E004")]

@@ -1,4 +1,4 @@
-"""Errors, by their old names."""
+"""The exception classes of simplejwt's API."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from rest_framework import exceptions, status
 
 
 class TokenError(Exception):
-    """A token is not valid; the argument is a text for people."""
+    """Raised if a token is not valid. The argument is a human-readable message."""
 
 
 class ExpiredTokenError(TokenError):
-    """The token has expired."""
+    """Raised if a token has expired."""
 
 
 class EndedError(TokenError):
-    """The token itself is sound, but its session has ended; `payload` is what it says."""
+    """Raised if a token is valid, but its session has ended. `payload` is the token's payload."""
 
     def __init__(self, text: Any, payload: Any) -> None:
         super().__init__(text)
@@ -25,15 +25,26 @@ class EndedError(TokenError):
 
 
 class TokenBackendError(Exception):
-    """A token cannot be read, or an algorithm is unknown."""
+    """Raised if a token cannot be read or verified, or if an option of the backend is invalid."""
 
 
 class TokenBackendExpiredToken(TokenBackendError):
-    """The token could be read, but for its time."""
+    """Raised if a token has a valid signature, but has expired."""
+
+
+class LogoutOnlyError(TokenBackendError):
+    """Raised if a logout-only string is read as a token. `payload` contains the string's claims."""
+
+    def __init__(self, payload: dict[str, Any]) -> None:
+        super().__init__(_("Token is invalid"))
+        self.payload = payload
 
 
 class DetailDictMixin:
-    """Makes an answer's body of `detail`, `code`, and what else is given."""
+    """A mixin that makes `detail` a dict with the keys `detail` and `code`.
+
+    If the argument `detail` is a dict, its items are merged into this dict.
+    """
 
     default_detail: Any
     default_code: str
@@ -45,11 +56,22 @@ class DetailDictMixin:
 
 
 class AuthenticationFailed(DetailDictMixin, exceptions.AuthenticationFailed):
-    """401: the request is not authenticated."""
+    """Raised if a request cannot be authenticated. The response has the status 401."""
+
+
+class TokenUserRefused(exceptions.AuthenticationFailed):
+    """Raised if a token is valid, but its user is not allowed to authenticate (status 401)."""
+
+
+class LoginRefused(exceptions.AuthenticationFailed):
+    """Raised if a session is not opened because its user has changed. See `UserChanged`."""
+
+    default_detail = _("No active account found with the given credentials")
+    default_code = "no_active_account"
 
 
 class InvalidToken(AuthenticationFailed):
-    """401: the token is not valid."""
+    """Raised if a token in a request is not valid. The response has the status 401."""
 
     status_code = status.HTTP_401_UNAUTHORIZED
     default_detail = _("Token is invalid or expired")

@@ -1,7 +1,7 @@
-"""The session behind a token that was made in Python, and whether it goes on.
+"""The sessions of token objects: functions that open, check and end them.
 
-The row of a new session is written when the first of its tokens is signed (`str(token)`): until
-then claims can still be added, and of a token that is never signed nothing is left behind.
+A new session is written to the database when `str(token)` signs its first token.
+Until then, projects can add claims to the token. If no token is signed, no session is written.
 """
 
 from __future__ import annotations
@@ -14,243 +14,231 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from drf_signet import (
-    adoption,
-    api,
-    blacklist,
-    claims,
-    clients,
-    conf,
-    flows,
-    rotation,
-    runtime,
-    sessions,
-    users,
-)
-from drf_signet.claims import ACCESS, REFRESH, Claims
-from drf_signet.database import retried
-from drf_signet.errors import SessionEnded, SignetError, UserInactive
-from drf_signet.models import EndReason, Session, Transport, write_database, written
-from drf_signet.revocation import DatabaseSource
+from drf_signet import api, flows, legacy, runtime, tenants
+from drf_signet.db.database import retried
+from drf_signet.errors import InvalidClaim, SessionEnded, SignetError, UserChanged, UserInactive
+from drf_signet.jose import claims
+from drf_signet.jose.claims import ACCESS, REFRESH, Claims
+from drf_signet.models import EndReason, Session, Transport, sessions_for_write, write_database
+from drf_signet.sessions import lifetimes, store
+from drf_signet.transports import clients
+from drf_signet.users.loading import UserState
 
-from . import wire
-from .exceptions import EndedError, TokenError
+from . import adoption
+from .exceptions import EndedError, LoginRefused, TokenError
 from .settings import api_settings
+from .tenancy import accepts_untagged, current_tenant
 
 SLIDING = "sliding"
-_OURS = (ACCESS, REFRESH, SLIDING)  # a tuple: a claim may be of a type that has no hash
-
-#: Why a token of old becomes no session: it is on the blacklist, or its user is not let in.
-_NOT_ADOPTED = (SessionEnded, UserInactive)
+#: Types of tokens that need a session. Not a set, because `token_type` may be unhashable.
+_SESSION_TYPES = (ACCESS, REFRESH, SLIDING)
 
 
 class Login:
-    """One session, as the tokens of it that are in hand know it; they share this object.
+    """The session of a token object. A refresh token and its access tokens share one `Login`.
 
     Args:
-        session_id: its id.
-        end: until when it lasts at least, POSIX seconds.
-        session: the row, if it has yet to be written.
-        write: writes the row.
+        session_id: the id of the session.
+        lasts_until: the session does not expire before this time, in POSIX seconds.
+        session: the unsaved row of a new session; None if the session is not new.
+        write: a function that writes the session's row; None if the row exists.
     """
 
     def __init__(
         self,
         session_id: uuid.UUID,
         *,
-        end: float,
+        lasts_until: float,
         session: Session | None = None,
         write: Callable[[], object] | None = None,
     ) -> None:
         self.session_id = session_id
         self.session = session
         self.request: Any = None
-        #: Called once the session is written.
-        self.opened: Callable[[], object] | None = None
-        self._end = end
+        #: A function to call after the row of a new session is written; None to call nothing.
+        self.after_write: Callable[[], object] | None = None
+        #: Whether the `LIFETIMES` setting decides when a new session and its tokens expire.
+        self.is_limited = False
+        #: A function to call if the user has changed, so that no session is written.
+        self.after_refusal: Callable[[], object] | None = None
+        self._lasts_until = lasts_until
+        #: The state of the user when a new session was drafted; None if the session is not new, or
+        #: if the user had already changed by then.
+        self._state: UserState | None = None
         self._write = write
-        self._over = False
 
     def __deepcopy__(self, memo: object) -> Login:
-        """Return itself: it is one session, however often its tokens are copied."""
+        """Return this object itself, because copies of a token belong to the same session."""
         return self
 
     @classmethod
     def new(cls, user: Any, session_id: uuid.UUID) -> Login:
-        """Draft a session; nothing is written."""
-        now = runtime.now()
-        lifetime = runtime.current().settings.login_lifetime(Transport.TOKEN)
-        session = sessions.draft(id=session_id, user=user, now=now, lifetime=lifetime)
-        login = cls(session_id, end=session.expires_at.timestamp(), session=session)
+        """Return the `Login` of a new session. The session is not written yet."""
+        chosen = lifetimes.of_login(user, tenants.served_request.get(), Transport.TOKEN)
+        session = store.draft(
+            id=session_id,
+            user=user,
+            now=runtime.now(),
+            lifetime=chosen.lifetime,
+            idle_seconds=chosen.idle_seconds,
+        )
+        login = cls(session_id, lasts_until=session.expires_at.timestamp(), session=session)
+        with suppress(UserChanged):
+            login._state = UserState.of(user)
+        login.is_limited = not chosen.is_default
         login._write = login._open
         return login
 
     @classmethod
-    def of(cls, payload: Mapping[str, Any]) -> Login | None:
-        """Return the login that a verified payload names; None if it names none."""
+    def from_payload(cls, payload: Mapping[str, Any]) -> Login | None:
+        """Return the `Login` of a verified payload; None if the token needs no session."""
         if "sid" in payload:
-            return cls(_session_id(payload), end=payload["exp"])
-        if api_settings.USER_ID_CLAIM not in payload or payload.get("token_type") not in _OURS:
+            return cls(session_id_of(payload), lasts_until=payload["exp"])
+        if not _is_legacy(payload):
             return None
-        old = _believed(payload)
-        write = partial(_adopt, dict(payload))
-        return cls(adoption.session_id(old), end=old.expires_at, write=write)
+        valid = validate(payload)
+        session_id = adoption.session_id_of(valid.jti)
+        return cls(session_id, lasts_until=valid.expires_at, write=partial(_adopt, dict(payload)))
 
     def write(self, *, until: float) -> None:
-        """Write what is not written yet, so that a token may be signed that lives until then.
+        """Save a new session. Extend an existing session if it would expire too early.
+
+        Args:
+            until: the session must not expire before this time, in POSIX seconds.
 
         Raises:
-            TokenError: the login was ended before it began, or its user may not authenticate.
-            Busy: the database kept refusing.
+            TokenError: the session has already ended, or its user may not authenticate.
+            LoginRefused: the user has changed since the token object was made.
+            Busy: the write kept conflicting with other transactions.
         """
-        if self._over:
-            raise TokenError(_("Token is blacklisted"))
-        end = sessions.as_datetime(until)
-        if self.session is not None and self._write is not None and until > self._end:
-            self.session.expires_at, self._end = end, until
+        end = store.as_datetime(until)
+        if self.session is not None and self._write is not None and until > self._lasts_until:
+            self.session.expires_at, self._lasts_until = end, until
         if self._write is not None:
             try:
                 self._write()
-            except _NOT_ADOPTED as error:
+            except (SessionEnded, UserInactive) as error:  # of `adoption.adopt`
                 raise TokenError(_("Token is blacklisted")) from error
+            except UserChanged as error:
+                if self.after_refusal is not None:
+                    self.after_refusal()
+                raise LoginRefused from error
             self._write = None
-        if until > self._end:
-            shorter = written().filter(pk=self.session_id, expires_at__lt=end)
-            retried(lambda: shorter.update(expires_at=end), using=write_database())
-            self._end = until
+        if until > self._lasts_until:
+            rows = sessions_for_write().filter(pk=self.session_id, expires_at__lt=end)
+            retried(lambda: rows.update(expires_at=end), using=write_database())
+            self._lasts_until = until
 
     def end(self) -> None:
-        """End the session; safe to repeat. One that was not written yet never will be."""
-        if self._write is not None and self.session is None:
-            with suppress(*_NOT_ADOPTED):  # first, since without a row it could be adopted later
+        """End the session. Safe to repeat.
+
+        A session that has not been saved yet is saved first, so that its tokens can be signed, and
+        a legacy token cannot be adopted later.
+        """
+        if self._write is not None:
+            with suppress(SessionEnded, UserInactive, UserChanged):
                 self._write()
-        elif self._write is not None:
-            self._over = True
-            return
+                self._write = None
         api.end(self.session_id)
 
     def _open(self) -> None:
         assert self.session is not None  # noqa: S101 - for mypy: `new` sets both
+        if self._state is None:
+            raise UserChanged
         client = clients.describe(self.request)
         self.session.user_agent, self.session.ip_address = client.user_agent, client.ip_address
-        flows.open_session(self.session, self.request)
-        if self.opened is not None:
-            self.opened()
-
-
-def rotates() -> bool:
-    """Whether a refresh advances the generation, so that the token of before is used up.
-
-    Where only the old settings speak, they mean what they meant: a rotated token stays good
-    unless BLACKLIST_AFTER_ROTATION.
-    """
-    if not api_settings.ROTATE_REFRESH_TOKENS:
-        return False
-    said_here = "ROTATE_REFRESH_TOKENS" in conf.given("SIGNET")
-    return said_here or bool(api_settings.BLACKLIST_AFTER_ROTATION)
+        flows.open_session(self.session, self.request, state=self._state)
+        if self.after_write is not None:
+            self.after_write()
 
 
 def check_alive(payload: Mapping[str, Any]) -> None:
-    """Check a verified payload of any type against the feed of ended sessions.
+    """Check with the revocation feed that the session of a verified payload has not ended.
 
-    No statement, but for the feed's own; one for a token that lives longer than the feed
-    remembers.
+    Normally runs no SQL except the feed's polls. If the token may be valid for longer than the feed
+    remembers an ended session, the feed looks the session up in the database.
 
     Raises:
-        TokenError: the session has ended, or the token has none and needs one.
-        RevocationUnknown: nobody can tell now.
+        TokenError: the session has ended, or the project no longer accepts this legacy token.
+        RevocationUnknown: the revocation feed could not be read.
     """
     if "sid" not in payload:
-        _check_old(payload)
+        check_legacy(payload)
         return
-    session_id = _session_id(payload)
+    session_id = session_id_of(payload)
     current = runtime.current()
     iat = payload.get("iat")
     if not claims.is_integer(iat):
         raise TokenError(_("Token is invalid"))
-    remembered = payload["exp"] - iat <= current.rules.access_span
-    ended = current.feed.has_ended(str(session_id))
-    if ended or (not remembered and DatabaseSource().has_ended(session_id)):
+    remembered = payload["exp"] - iat <= current.rules.remembered_lifetime
+    feed = current.feed
+    has_ended = feed.has_ended if remembered else feed.has_ended_for_long
+    if has_ended(session_id.int):
         raise EndedError(_("Token is blacklisted"), payload)
 
 
-def ended_with_password(payload: Mapping[str, Any]) -> bool:
-    """Whether the session of a verified payload ended because the password changed: one SELECT."""
-    rows = written().filter(end_reason=EndReason.PASSWORD_CHANGED)
-    return rows.filter(pk=_session_id(payload)).exists()
+def ended_by_password_change(payload: Mapping[str, Any]) -> bool:
+    """Return whether a password change has ended the session of a payload. Runs one SELECT."""
+    rows = sessions_for_write().filter(end_reason=EndReason.PASSWORD_CHANGED)
+    return rows.filter(pk=session_id_of(payload)).exists()
 
 
-def check_refreshable(payload: Mapping[str, Any]) -> None:
-    """Check that a refresh token, as it is, would be taken now: one or two SELECTs.
-
-    Raises:
-        TokenError: it would not.
-    """
-    if "sid" not in payload:
-        _check_old(payload)
-    if not _is_refreshable(payload):
-        raise TokenError(_("Token is blacklisted"))
+def revoke(payload: Mapping[str, Any]) -> None:
+    """Let processes of simplejwt refuse the refresh token of a verified payload. Safe to repeat."""
+    with suppress(TokenError):  # the token is expired or malformed, so simplejwt refuses it anyway
+        legacy.revoke(validate(payload), now=runtime.now())
 
 
-def advance(payload: Mapping[str, Any]) -> int:
-    """Use a refresh token up, and return the generation that follows it.
-
-    Raises:
-        TokenError: it is used up already, or its session is over.
-    """
-    presented = flows.present(_believed(payload), now=runtime.now(), rotates=True)
-    rotated = rotation.rotate(presented, lambda session, generation: (generation,))
-    if rotated.prepared is None:
-        raise TokenError(_("Token is blacklisted"))
-    return rotated.prepared[0]
+def _is_legacy(payload: Mapping[str, Any]) -> bool:
+    """Return whether a payload without `sid` is from a legacy token, which needs a session."""
+    return api_settings.USER_ID_CLAIM in payload and payload.get("token_type") in _SESSION_TYPES
 
 
-def _is_refreshable(payload: Mapping[str, Any]) -> bool:
-    if "sid" not in payload:
-        login = Login.of(payload)
-        if blacklist.holds(str(payload.get("jti"))):
-            return False
-        if login is None:
-            return True
-        if not written().filter(pk=login.session_id).exists():
-            return _could_be_adopted(payload)
-    elif payload.get("token_type") == REFRESH and "gen" not in payload:  # it can only end it
-        return written().filter(pk=_session_id(payload), end_reason="").exists()
-    presented = flows.present(_believed(payload), now=runtime.now(), rotates=rotates())
-    return rotation.check(presented) is not None
-
-
-def _could_be_adopted(payload: Mapping[str, Any]) -> bool:
-    user = wire.user_named_in(payload)
-    if user is None or not users.may_authenticate(user):
-        return False
-    return adoption.is_of_todays_password(payload, user)
-
-
-def _check_old(payload: Mapping[str, Any]) -> None:
-    """Refuse a token that names a user and no session, unless tokens of old are adopted."""
-    names_a_user = api_settings.USER_ID_CLAIM in payload and payload.get("token_type") in _OURS
-    if names_a_user and runtime.now() >= runtime.current().rules.adopt_until:
+def check_legacy(payload: Mapping[str, Any]) -> None:
+    """Raise TokenError for a legacy token if the project no longer accepts legacy tokens."""
+    if _is_legacy(payload) and runtime.now() >= runtime.current().rules.adopt_until:
         raise TokenError(_("Token is invalid"))
 
 
 def _adopt(payload: Mapping[str, Any]) -> None:
-    adoption.adopt(_believed(payload), now=runtime.now())
+    try:
+        adoption.adopt(validate(payload), now=runtime.now())
+    except InvalidClaim as error:
+        raise TokenError(_("Token is invalid")) from error
 
 
-def _session_id(payload: Mapping[str, Any]) -> uuid.UUID:
+def session_id_of(payload: Mapping[str, Any]) -> uuid.UUID:
+    """Return the id of the session that the `sid` of a verified payload names.
+
+    Raises:
+        TokenError: `sid` is not an id.
+    """
     try:
         return uuid.UUID(payload["sid"])
     except (ValueError, TypeError, AttributeError) as error:
         raise TokenError(_("Token is invalid")) from error
 
 
-def _believed(payload: Mapping[str, Any]) -> Claims:
+def validate(payload: Mapping[str, Any]) -> Claims:
+    """Validate a verified payload by the rules for refresh tokens, and return the claims.
+
+    The payload may have any `token_type`.
+
+    Raises:
+        TokenError: a claim is not valid.
+    """
     as_refresh = {**payload, "token_type": REFRESH}
     if "sid" in payload:
-        as_refresh.setdefault("gen", 0)  # a sliding token has none
-    current = runtime.current()
+        as_refresh.setdefault("gen", 0)  # sliding tokens have no `gen` claim
+    tenant = current_tenant()
     try:
-        return claims.read(as_refresh, token_type=None, rules=current.rules, now=runtime.now())
+        return claims.validate(
+            as_refresh,
+            token_type=None,
+            rules=runtime.current().rules,
+            now=runtime.now(),
+            tenant=tenant,
+            accepts_untagged=accepts_untagged(tenant),
+        )
     except SignetError as error:
         raise TokenError(_("Token is invalid")) from error

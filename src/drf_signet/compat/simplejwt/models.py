@@ -1,8 +1,8 @@
-"""`TokenUser`: a user who is no more than what the token says."""
+"""`TokenUser`, a user object that is made from a token's claims and has no database row."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar  # noqa: F401 - as in simplejwt
 
 from django.contrib.auth import models as auth_models
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,9 +17,9 @@ def _no_row(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
 
 
 class TokenUser:
-    """The user that a verified token names, without a row: for services that have no users.
+    """The user of a verified token, for services that have no table of users.
 
-    The claims are its attributes; one that is missing is None.
+    Each claim of the token is an attribute of the user. A missing claim is None.
     """
 
     is_active = True
@@ -44,22 +44,22 @@ class TokenUser:
 
     @cached_property
     def pk(self) -> Any:
-        """The same."""
+        """The value of the user claim, the same as `id`."""
         return self.id
 
     @cached_property
     def username(self) -> Any:
-        """The claim of this name, or an empty text."""
+        """The `username` claim, or an empty string."""
         return self.token.get("username", "")
 
     @cached_property
     def is_staff(self) -> Any:
-        """The claim of this name, or False."""
+        """The `is_staff` claim, or False."""
         return self.token.get("is_staff", False)
 
     @cached_property
     def is_superuser(self) -> Any:
-        """The claim of this name, or False."""
+        """The `is_superuser` claim, or False."""
         return self.token.get("is_superuser", False)
 
     def __eq__(self, other: object) -> bool:
@@ -70,44 +70,44 @@ class TokenUser:
 
     @property
     def groups(self) -> Any:
-        """No groups."""
+        """An empty manager: token users have no groups."""
         return self._groups
 
     @property
     def user_permissions(self) -> Any:
-        """No permissions."""
+        """An empty manager: token users have no permissions."""
         return self._user_permissions
 
     def get_group_permissions(self, obj: object = None) -> set[str]:
-        """Return no permissions."""
+        """Return an empty set: token users have no permissions."""
         return set()
 
     def get_all_permissions(self, obj: object = None) -> set[str]:
-        """Return no permissions."""
+        """Return an empty set: token users have no permissions."""
         return set()
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
-        """Return False."""
+        """Return False: token users have no permissions."""
         return False
 
     def has_perms(self, perm_list: list[str], obj: object = None) -> bool:
-        """Return False."""
+        """Return False: token users have no permissions."""
         return False
 
     def has_module_perms(self, module: str) -> bool:
-        """Return False."""
+        """Return False: token users have no permissions."""
         return False
 
     def get_username(self) -> Any:
-        """Return the claim `username`."""
+        """Return the `username` claim."""
         return self.username
 
     def __getattr__(self, attr: str) -> Any:
-        """Return a claim, for those that a project adds."""
-        if attr.startswith("__") or attr == "token":  # unpickling asks before there is a token
+        """Return the claim with this name, or None if the token has no such claim."""
+        if attr.startswith("__") or attr == "token":  # unpickling reads `token` before it is set
             raise AttributeError(attr)
         return self.token.get(attr)
 
 
-#: For annotations, which projects have copied from overridden methods.
+#: A type variable. Projects use it to annotate the methods that they override.
 AuthUser = TypeVar("AuthUser", AbstractBaseUser, TokenUser)

@@ -1,4 +1,4 @@
-"""What the endpoints read and do: in subclasses, `get_token` and `validate` are overridden."""
+"""The serializers of simplejwt's endpoints. Projects override `get_token` and `validate`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import update_last_login
 from django.db import DatabaseError
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
 
-from drf_signet import users
-from drf_signet.serializers import MAX_USERNAME_LENGTH
+from drf_signet.serializers import MAX_USERNAME_LENGTH, LimitedCharField
 from drf_signet.serializers import PasswordField as _PasswordField
+from drf_signet.serializers import TokenField as _TokenField
+from drf_signet.users import loading
 
 from . import refreshing
-from .exceptions import EndedError
+from .exceptions import EndedError, LoginRefused, TokenError, TokenUserRefused
 from .models import AuthUser, TokenUser  # noqa: F401 - projects import them from here
 from .settings import api_settings
 from .tokens import RefreshToken, SlidingToken, Token, UntypedToken
@@ -28,18 +30,29 @@ else:
 
 
 class PasswordField(_PasswordField):
-    """A password, taken as it is: with the spaces around it."""
+    """A password field that keeps leading and trailing spaces."""
+
+
+class _AnyTokenField(_TokenField):
+    """A field for a token.
+
+    As in simplejwt, a number is converted to a string, and then refused as an invalid token.
+    """
+
+    def to_internal_value(self, data: Any) -> str:
+        is_number = isinstance(data, int | float) and not isinstance(data, bool)
+        return super().to_internal_value(str(data) if is_number else data)
 
 
 class _UsernameField:
-    """The user model's USERNAME_FIELD, unless a subclass names another."""
+    """The default of `username_field`. The descriptor returns the user model's USERNAME_FIELD."""
 
     def __get__(self, serializer: object, owner: type) -> str:
         return str(get_user_model().USERNAME_FIELD)
 
 
 class TokenObtainSerializer(_Serializer):
-    """Username and password; `self.user` is who they belong to."""
+    """A username and a password."""
 
     username_field: Any = _UsernameField()
     token_class: ClassVar[type[Token] | None] = None
@@ -50,47 +63,63 @@ class TokenObtainSerializer(_Serializer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        username = serializers.CharField(write_only=True, max_length=MAX_USERNAME_LENGTH)
+        username = LimitedCharField(write_only=True, max_length=MAX_USERNAME_LENGTH)
         self.fields[self.username_field] = username
         self.fields["password"] = PasswordField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask Django's authentication backends.
+        """Authenticate the user with Django's backends. Set `self.user`; return an empty dict.
 
         Raises:
-            AuthenticationFailed: they know nobody, or one who may not authenticate.
+            AuthenticationFailed: no backend accepts the credentials, or the user may not
+                authenticate.
         """
         credentials = {name: attrs[name] for name in (self.username_field, "password")}
         if "request" in self.context:
             credentials["request"] = self.context["request"]
         self.user: Any = authenticate(**credentials)
+        if self.user is not None and loading.is_unchecked(self.user):
+            self.user = authenticate(**credentials)  # as in `loading.authenticate_user`
         if self.user is None or not api_settings.USER_AUTHENTICATION_RULE(self.user):
             raise self._no_account()
         return {}
 
     @classmethod
     def get_token(cls, user: Any) -> Any:
-        """Return a new token for a user; a subclass adds claims to it."""
+        """Return a new token for a user. A subclass may add claims."""
         return cls.token_class.for_user(user)  # type: ignore[union-attr]
 
     def _issue(self) -> Any:
-        """Return the token of `get_token`, whose session will know of the request."""
+        """Return the token from `get_token`.
+
+        Its session will store the IP address and the user agent of the request.
+        """
         token = self.get_token(self.user)
         if (login := getattr(token, "_login", None)) is not None:
-            request = self.context.get("request")
-            login.request = getattr(request, "_request", request)
+            login.request = _request_of(self)
         return token
 
-    def _note_login(self) -> None:
-        """Write `last_login`, where the setting says so, before anything else is written."""
+    def _update_last_login(self) -> None:
+        """Update the user's `last_login` if UPDATE_LAST_LOGIN is on.
+
+        Raises:
+            AuthenticationFailed: the user was deleted during the login.
+        """
         if not api_settings.UPDATE_LAST_LOGIN:
             return
         try:
             update_last_login(type(self.user), self.user)
         except DatabaseError as error:
-            if users.was_deleted(self.user):
+            if loading.was_deleted(self.user):
                 raise self._no_account() from error
             raise
+
+    def _sign(self, token: Any) -> str:
+        """Return the encoded token. If the session of the token is new, also save the session."""
+        try:
+            return str(token)
+        except LoginRefused as error:
+            raise self._no_account() from error
 
     def _no_account(self) -> AuthenticationFailed:
         code = "no_active_account"
@@ -98,35 +127,36 @@ class TokenObtainSerializer(_Serializer):
 
 
 class TokenObtainPairSerializer(TokenObtainSerializer):
-    """Exchange username and password for a refresh and an access token."""
+    """A username and a password, to be exchanged for an access token and a refresh token."""
 
     token_class = RefreshToken
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Log in, and open the session."""
+        """Log the user in, and return the tokens of the new session."""
         data = super().validate(attrs)
-        refresh = self._issue()
-        self._note_login()
-        return data | {"refresh": str(refresh), "access": str(refresh.access_token)}
+        refresh_token = self._issue()
+        self._update_last_login()
+        data["refresh"] = self._sign(refresh_token)
+        return data | {"access": str(refresh_token.access_token)}
 
 
 class TokenObtainSlidingSerializer(TokenObtainSerializer):
-    """Exchange username and password for a sliding token."""
+    """A username and a password, to be exchanged for a sliding token."""
 
     token_class = SlidingToken
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Log in, and open the session."""
+        """Log the user in, and return the token of the new session."""
         data = super().validate(attrs)
         token = self._issue()
-        self._note_login()
-        return data | {"token": str(token)}
+        self._update_last_login()
+        return data | {"token": self._sign(token)}
 
 
 class TokenRefreshSerializer(_Serializer):
-    """Exchange a refresh token for an access token and, with rotation, a new refresh token."""
+    """A refresh token, to be exchanged for an access token and, with rotation, a refresh token."""
 
-    refresh = serializers.CharField()
+    refresh = _AnyTokenField(write_only=False)
     access = serializers.CharField(read_only=True)
     token_class: ClassVar[Any] = RefreshToken
 
@@ -135,54 +165,50 @@ class TokenRefreshSerializer(_Serializer):
     }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refresh.
+        """Refresh the session, and return the new tokens.
 
         Raises:
             TokenError: the token is not valid.
-            AuthenticationFailed: its user may not authenticate.
+            AuthenticationFailed: the user may not authenticate.
         """
-        request = self.context.get("request")
-        plain = getattr(request, "_request", request)
-        token = self.token_class.unasked(attrs["refresh"])
-        no_account = AuthenticationFailed(
-            self.error_messages["no_active_account"], "no_active_account"
-        )
-        return refreshing.refresh(token, plain, no_account)
+        token = self.token_class.read_without_database(attrs["refresh"])
+        no_account = TokenUserRefused(self.error_messages["no_active_account"], "no_active_account")
+        return refreshing.refresh(token, _request_of(self), no_account)
 
 
 class TokenRefreshSlidingSerializer(_Serializer):
-    """Exchange a sliding token for one that expires later."""
+    """A sliding token, to be exchanged for a sliding token that expires later."""
 
-    token = serializers.CharField()
+    token = _AnyTokenField(write_only=False)
     token_class: ClassVar[Any] = SlidingToken
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Renew the token, until the instant in `refresh_exp`.
+        """Return the token with a new `exp`, which is never later than `refresh_exp`.
 
         Raises:
-            TokenError: the token is not valid, or that instant has passed.
+            TokenError: the token is not valid, or the time in `refresh_exp` has passed.
         """
         token = self.token_class(attrs["token"])
-        last = api_settings.SLIDING_TOKEN_REFRESH_EXP_CLAIM
-        token.check_exp(last)
+        end_claim = api_settings.SLIDING_TOKEN_REFRESH_EXP_CLAIM
+        token.check_exp(end_claim)
         token.check_blacklist()
         token.set_exp()
         token.set_iat()
-        token["exp"] = min(token["exp"], token[last])
+        token["exp"] = min(token["exp"], token[end_claim])
         return {"token": str(token)}
 
 
 class TokenVerifySerializer(_Serializer):
     """A token of any type."""
 
-    token = serializers.CharField(write_only=True)
+    token = _AnyTokenField()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Verify it.
+        """Verify the token; return an empty dict.
 
         Raises:
-            TokenError: it is not valid.
-            ValidationError: it is a refresh token whose session has ended.
+            TokenError: the token is not valid.
+            ValidationError: the token is a refresh token that a refresh would refuse.
         """
         try:
             payload = UntypedToken(attrs["token"]).payload
@@ -190,22 +216,33 @@ class TokenVerifySerializer(_Serializer):
             if error.payload.get("token_type") != RefreshToken.token_type:
                 raise
             raise ValidationError(_("Token is blacklisted")) from error
-        if payload.get("token_type") == RefreshToken.token_type and refreshing.is_over(payload):
+        is_refresh = payload.get("token_type") == RefreshToken.token_type
+        if is_refresh and refreshing.would_be_refused(payload):
             raise ValidationError(_("Token is blacklisted"))
         return {}
 
 
 class TokenBlacklistSerializer(_Serializer):
-    """A refresh token, whose session is ended."""
+    """A refresh token, whose session will be ended."""
 
-    refresh = serializers.CharField(write_only=True)
+    refresh = _AnyTokenField()
     token_class: ClassVar[Any] = RefreshToken
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Log out.
+        """End the session of the token; return an empty dict.
 
         Raises:
-            TokenError: the token is not valid, or was blacklisted before.
+            TokenError: the token is not valid, or is already blacklisted.
         """
-        self.token_class(attrs["refresh"]).blacklist()
+        token = self.token_class(attrs["refresh"])
+        if not token.verified:  # a logout-only string, which clients never receive
+            raise TokenError(_("Token is invalid"))
+        token.blacklist()
         return {}
+
+
+def _request_of(serializer: _Serializer) -> HttpRequest | None:
+    """Return Django's request from the context. Tests may pass another object, or no request."""
+    request = serializer.context.get("request")
+    request = getattr(request, "_request", request)
+    return request if isinstance(request, HttpRequest) else None

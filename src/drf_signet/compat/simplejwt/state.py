@@ -1,4 +1,4 @@
-"""`token_backend`: signs and reads tokens by the settings in force."""
+"""`token_backend`, which signs and reads tokens with the project's current settings."""
 
 from __future__ import annotations
 

@@ -1,16 +1,15 @@
-"""Instants and texts, by their old names."""
+"""simplejwt's helpers for datetimes and strings."""
 
 from __future__ import annotations
 
 import calendar
+import hashlib
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.utils.functional import lazy
-
-from drf_signet.shared import get_md5_hash_password
 
 __all__ = [
     "aware_utcnow",
@@ -26,32 +25,40 @@ logger = logging.getLogger("rest_framework_simplejwt")
 
 
 def make_utc(dt: datetime) -> datetime:
-    """Return a naive datetime as one in UTC, where the project uses time zones."""
+    """Make a naive datetime aware, in UTC, if USE_TZ is on. Return other datetimes unchanged."""
     return dt.replace(tzinfo=UTC) if settings.USE_TZ and dt.tzinfo is None else dt
 
 
 def aware_utcnow() -> datetime:
-    """Return now, in UTC; naive where the project uses no time zones."""
-    return _of_the_project(datetime.now(UTC))
+    """Return the current time in UTC: an aware datetime if USE_TZ is on, else a naive datetime."""
+    return _naive_unless_use_tz(datetime.now(UTC))
 
 
 def datetime_to_epoch(dt: datetime) -> int:
-    """Return POSIX seconds; a naive datetime is in UTC."""
+    """Convert a datetime to POSIX seconds. A naive datetime is treated as UTC."""
     return calendar.timegm(dt.utctimetuple())
 
 
 def datetime_from_epoch(ts: float) -> datetime:
-    """Return POSIX seconds as a datetime in UTC; naive where the project uses no time zones."""
-    return _of_the_project(datetime.fromtimestamp(ts, UTC))
+    """Convert POSIX seconds to a datetime in UTC, which is naive if USE_TZ is off."""
+    return _naive_unless_use_tz(datetime.fromtimestamp(ts, UTC))
 
 
-def _of_the_project(instant: datetime) -> datetime:
-    return instant if settings.USE_TZ else instant.replace(tzinfo=None)
+def _naive_unless_use_tz(utc: datetime) -> datetime:
+    return utc if settings.USE_TZ else utc.replace(tzinfo=None)
+
+
+def get_md5_hash_password(password: str) -> str:
+    """Return the MD5 hash of a stored password hash.
+
+    simplejwt writes this value into tokens if CHECK_REVOKE_TOKEN is on.
+    """
+    return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest().upper()
 
 
 def _format(text: Any, *args: Any, **kwargs: Any) -> str:
     return str(text).format(*args, **kwargs)
 
 
-#: `str.format`, done when the text is needed and its translation is known.
+#: `str.format` for lazy translations. The string is formatted only when it is used.
 format_lazy: Any = lazy(_format, str)

@@ -1,4 +1,4 @@
-"""`manage.py signet_clear_expired`: for a daily job."""
+"""The command `manage.py signet_clear_expired`, to be run by a daily job."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from drf_signet import conf, runtime, sessions
+from drf_signet import runtime
+from drf_signet.conf import settings as conf
+from drf_signet.sessions import store
 
 
 class Command(BaseCommand):
-    """Delete the rows of sessions that are past their absolute end."""
+    """The command that deletes the rows of expired sessions."""
 
-    help = "Deletes the rows of sessions that are past their absolute end. Safe to repeat."
+    help = "Deletes the rows of expired sessions. Safe to repeat."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run."""
-        cleared = sessions.clear_expired(now=runtime.now(), leeway=conf.current().LEEWAY)
+        """Delete the rows of expired sessions, and print the number of deleted rows."""
+        cleared = store.clear_expired(now=runtime.now(), leeway=conf.current().LEEWAY)
         self.stdout.write(f"{cleared} expired sessions deleted")

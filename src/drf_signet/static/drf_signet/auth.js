@@ -1,9 +1,9 @@
 /**
- * The browser's side of drf-signet: logs in, keeps the access token, adds it to requests, renews it.
+ * The browser client of drf-signet: logs in, keeps the access token, adds it to requests, refreshes it.
  *
- * One module without dependencies, served as it is written. The refresh token is in a cookie that no
- * script can read, and the access token in a private field: nothing secret is stored. All tabs share one
- * session; one of them refreshes, under a lock, and tells the others.
+ * One module without dependencies or a build step. The refresh token is in a cookie that no script can
+ * read, and the access token is in a private field: no secret is stored. All tabs share one session: one
+ * tab at a time refreshes, under a lock, and passes the new access token to the others.
  *
  *     const auth = createAuth();
  *     await auth.login({ username, password });
@@ -11,50 +11,59 @@
  */
 
 // All times are in milliseconds.
-const LOCK_WAIT = 4_000; // then a request goes on without the lock: whoever holds it may be stuck
-const NEWS_WAIT = 250; // what a lock's last holder has said may come after the lock itself
-const TIMEOUT = 10_000; // a third of the grace within which the same refresh may be sent again
+const LOCK_WAIT = 4_000; // then a request continues without the lock, whose holder may hang
+const NEWS_WAIT = 250; // a message from the last holder of the lock may arrive after the lock itself
+const TIMEOUT = 10_000; // a third of the default grace period, so a request can be retried within it
 const MAX_LEAD = 30_000;
 const MAX_PAUSE = 30_000;
 
 /**
- * Why something did not work.
+ * The error that the client's methods reject with.
  *
- * `code` is the server's; or `network`, when no answer of drf-signet's came; or `aborted`. `status` is
- * the answer's, 0 without one. `retryable`: nothing was decided, and the same may work later. `detail` is
- * for people. `cause` is the answer's body, or the error below.
+ * `code` is the server's code, or `network` if drf-signet sent no response, or `aborted`. `status` is the
+ * HTTP status, or 0 without a response. `retryable` means that the same call may succeed later. `detail`
+ * is a message for people. `cause` is the body of the response, or the original error.
  */
 export class AuthError extends Error {
   constructor(code, { status = 0, retryable = false, detail = code, cause } = {}) {
     super(detail, { cause });
-    this.name = code === 'aborted' ? 'AbortError' : 'AuthError'; // the first is what fetch calls it
+    this.name = code === 'aborted' ? 'AbortError' : 'AuthError'; // fetch uses this name too
     Object.assign(this, { code, status, retryable, detail });
   }
 }
 
 /**
- * Return a client, which asks at once whether somebody is logged in.
+ * Return a client, which checks at once whether a user is logged in.
  *
- * Its methods may be used detached. `auth.d.ts` says what the options mean.
+ * Its methods work without their object. `auth.d.ts` describes the options. An unknown option, or an
+ * unknown mode, throws a TypeError.
  */
 export function createAuth(options = {}) {
+  check(options);
   const client = new Client(options);
   return Object.freeze({
-    /** Resolves to the state as soon as it is known whether somebody is logged in. */
+    /** Resolves to the state once the client knows whether a user is logged in. */
     ready: client.ready,
-    /** What is known now: frozen, and the same object until something changes. */
+    /** The current state: a frozen object, the same object until it changes. */
     get state() {
       return client.state;
     },
-    /** Call a function, or an observer's `next`, now and at each change; returns how to end it. */
+    /** Call a function or an observer's `next` now and at each change; return a function that ends this. */
     subscribe: (observer) => client.subscribe(observer),
-    /** Log in, in the place of whoever was. Resolves to the new state. */
+    /** Log in; this replaces the current session. Resolves to the new state. */
     login: (credentials) => client.login(credentials),
-    /** Log out, with `everywhere` on all devices. Rejects where the server does not confirm it. */
+    /** Log out; with `everywhere`, on all devices. Rejects if the server does not confirm it. */
     logout: ({ everywhere = false } = {}) => client.logout(everywhere),
-    /** The platform's `fetch`, with the token: renewed ahead of its end, and once more after a 401. */
+    /** The user's sessions: `list`, `end(id)`, `endOthers` and `rename(id, label)`. */
+    sessions: Object.freeze({
+      list: ({ before } = {}) => client.call('GET', before ? `sessions/?before=${before}` : 'sessions/'),
+      end: (id) => client.end(id),
+      endOthers: () => client.call('POST', 'logout/others/', {}),
+      rename: (id, label) => client.call('PATCH', pathOf(id), { label }),
+    }),
+    /** `fetch` with the access token, which is refreshed before it expires, and once after a 401. */
     fetch: (input, init) => client.fetch(input, init),
-    /** Resolves to an access token to use now, other than `rejected`; to null if nobody is logged in. */
+    /** Resolves to a valid access token other than `rejected`, or to null if nobody is logged in. */
     token: (wish = {}) => client.token(wish),
     /** Stop: no timers, no listeners, no further requests. */
     dispose: () => client.dispose(),
@@ -70,13 +79,13 @@ class Client {
   #server;
   #vault; // the refresh token in token mode
   #tabs;
-  #origins; // who may see the access token
+  #origins; // the origins that may receive the access token
 
-  #held = null; // the access token in force, as `read` returns it
-  #ended; // the id of the session that ended last; what is still said of it comes late
+  #held = null; // the current access token, as `read` returns it
+  #ended; // the id of the last ended session; later messages about it are ignored
 
   #refreshing = null;
-  #failure; // why the last refresh failed, until
+  #failure; // the error of the last failed refresh, thrown until `#pausedUntil`
   #pausedUntil = 0;
   #failures = 0;
   #timer;
@@ -89,7 +98,7 @@ class Client {
     this.#origins = new Set([this.#server.base, ...origins].map(originOf));
     const shared = cookies || (storage.shared ?? isLocalStorage(storage));
     this.#tabs = tabs(shared && `drf-signet ${this.#server.base}`, (news) => this.#hear(news));
-    if (globalThis.location || !cookies) this.#start(); // a server that renders pages has no one to ask
+    if (globalThis.location || !cookies) this.#start(); // not during server-side rendering
   }
 
   get state() {
@@ -101,7 +110,7 @@ class Client {
     this.#observers.add(next);
     next(this.#state);
     const end = () => void this.#observers.delete(next);
-    return Object.assign(end, { unsubscribe: end }); // React and Svelte call it, Angular its method
+    return Object.assign(end, { unsubscribe: end }); // React and Svelte call the function, Angular the method
   }
 
   async login(credentials) {
@@ -127,8 +136,25 @@ class Client {
     if (answer.status !== 401) return answer;
     const other = await this.#tokenFor(request, access);
     if (!other) return answer;
-    answer.body?.cancel(); // sets its connection free
+    answer.body?.cancel(); // frees the connection
     return fetch(bearing(request, other));
+  }
+
+  /** Send a request about the user's sessions; resolve to the body, or to undefined if it is empty. */
+  async call(method, path, body, rejected) {
+    const access = await this.token({ rejected });
+    if (!access) throw errorOf({ status: 401, cause: { code: 'not_authenticated', detail: 'not logged in' } });
+    const answer = await this.#tabs.alone(() => this.#server.send(method, path, body, access));
+    const { status, cause } = answer;
+    if (status === 401 && !rejected) return this.call(method, path, body, access);
+    if (status === 204) return;
+    if (status !== 200 || !cause) throw errorOf(answer);
+    return cause;
+  }
+
+  async end(id) {
+    await this.call('DELETE', pathOf(id));
+    if (this.#held?.claims.sid === id) await this.#forget();
   }
 
   async token({ rejected, signal }) {
@@ -141,7 +167,7 @@ class Client {
     try {
       await unlessAborted(this.#refresh(), signal);
     } catch (error) {
-      if (error.code === 'aborted' || left <= 0) throw error; // else there is a token to go on with
+      if (error.code === 'aborted' || left <= 0) throw error; // otherwise the current token is still valid
     }
     return this.#held && this.#held.access;
   }
@@ -159,21 +185,21 @@ class Client {
     const listen = (type, listener) =>
       globalThis.addEventListener?.(type, listener, { signal: this.#life.signal });
     listen('online', () => this.#pauseNoMore());
-    // A page that was frozen in the history may not have heard the others.
+    // A page that was frozen in the history may have missed messages from other tabs.
     listen('pageshow', ({ persisted }) => persisted && this.#refreshUnasked());
     this.#refreshUnasked();
   }
 
   #pauseNoMore() {
-    this.#pausedUntil = 0; // a timer is not asked whether a coarse clock agrees with it
+    this.#pausedUntil = 0; // a coarse clock may lag behind the timer that calls this
     if (this.#state.status === 'loading') this.#refreshUnasked();
   }
 
   #refreshUnasked() {
-    this.#refresh().catch(() => {}); // who wants to know is told when asking for a token
+    this.#refresh().catch(() => {}); // a caller gets the error when it asks for a token
   }
 
-  /** Refresh; whoever asks meanwhile waits for the same. */
+  /** Refresh; concurrent callers share one refresh. */
   #refresh() {
     return (this.#refreshing ??= this.#refreshOnce().finally(() => (this.#refreshing = null)));
   }
@@ -183,7 +209,7 @@ class Client {
     const before = this.#held;
     const refresh = await this.#vault.read();
     const answer = refresh === null ? NOBODY : await this.#askAlone(before, refresh);
-    // What was found out meanwhile, by another tab, by a login or a logout, is newer.
+    // Another tab, a login or a logout may have changed the state meanwhile; that state is newer.
     if (!answer || this.#held !== before || this.#life.signal.aborted) return;
     if (answer.access) return this.#enter(answer);
     if (!isDefinitive(answer)) throw this.#postpone(answer);
@@ -191,7 +217,7 @@ class Client {
     if (nobody && this.#state.status !== 'out') this.#leave(reasonOf(answer, before));
   }
 
-  /** Send the refresh that the tabs send one at a time, unless the one before made it needless. */
+  /** Refresh under the lock, unless another tab has refreshed while this tab waited. */
   #askAlone(before, refresh) {
     return this.#tabs.alone(async (waited) => {
       if (waited && this.#held === before) await this.#tabs.news();
@@ -199,7 +225,7 @@ class Client {
     });
   }
 
-  /** Ask for tokens, and pass them on while the lock still keeps the other tabs waiting. */
+  /** Request tokens, and pass the access token to the other tabs before the lock is released. */
   async #ask(what, body) {
     const answer = await this.#server.post(what, body);
     const { access, lifetime, sentAt } = answer;
@@ -207,7 +233,7 @@ class Client {
     return answer;
   }
 
-  /** Keep what is known, and let some time pass before the next refresh; return the error. */
+  /** Keep the session, and pause before the next refresh; return the error. */
   #postpone(answer) {
     const { code, retryable } = (this.#failure = errorOf(answer));
     const pause = Math.max(answer.retryAfter, backOff(this.#failures++));
@@ -233,17 +259,18 @@ class Client {
     this.#leave('logout');
   }
 
-  async #logoutEverywhere(rejected) {
-    const access = await this.token({ rejected });
-    if (!access) return;
-    const answer = await this.#tabs.alone(() => this.#server.post('logoutAll', {}, access));
-    if (answer.status === 401 && !rejected) return this.#logoutEverywhere(access);
-    if (answer.status !== 204) throw errorOf(answer);
+  async #logoutEverywhere() {
+    if (!(await this.token({}))) return; // nobody is logged in
+    await this.call('POST', 'logout/all/', {});
+    await this.#forget();
+  }
+
+  async #forget() {
     await this.#vault.forget(await this.#vault.read());
     this.#leave('logout');
   }
 
-  // --- what is known
+  // --- changing the state
 
   async #enter(answer) {
     await this.#vault.keep(answer.refresh);
@@ -267,7 +294,7 @@ class Client {
     this.#set(stateOf('out', reason));
   }
 
-  /** Believe another tab. Should it be wrong, out of date, the next refresh corrects it. */
+  /** Apply another tab's message. If it is outdated, the next refresh corrects the state. */
   #hear({ grant, ended, reason }) {
     if (grant && claimsOf(grant.access).sid !== this.#ended) this.#hold(grant);
     if (grant) return;
@@ -288,7 +315,7 @@ class Client {
     if (this.#life.signal.aborted) throw aborted('disposed');
   }
 
-  /** Return a token for a request, whose abort looks like that of `fetch`. */
+  /** Return a token for a request; if the request is aborted, reject like `fetch`. */
   async #tokenFor({ signal }, rejected) {
     try {
       return await this.token({ signal, rejected });
@@ -296,6 +323,38 @@ class Client {
       throw signal.aborted ? signal.reason : error;
     }
   }
+}
+
+// --- the options
+
+const OPTIONS = ['url', 'mode', 'storage', 'origins'];
+const MODES = ['cookie', 'token'];
+
+/** Throw for an option that would have no effect, and name the one that is meant. */
+function check(options) {
+  for (const name of Object.keys(options)) checkName('option', name, OPTIONS);
+  checkName('mode', options.mode ?? MODES[0], MODES);
+}
+
+function checkName(kind, name, known) {
+  if (known.includes(name)) return;
+  const text = String(name).toLowerCase();
+  const [nearest] = [...known].sort((a, b) => distance(text, a) - distance(text, b));
+  const all = known.join(', ');
+  throw new TypeError(`createAuth: unknown ${kind} "${name}", did you mean "${nearest}"? Known: ${all}`);
+}
+
+/** Return how many letters have to be changed, added or removed to make one text of the other. */
+function distance(from, to) {
+  let row = [...` ${to}`].map((_, at) => at);
+  [...from].forEach((letter, done) => {
+    const next = [done + 1];
+    for (let at = 1; at < row.length; at++) {
+      next[at] = Math.min(row[at] + 1, next[at - 1] + 1, row[at - 1] + (letter !== to[at - 1]));
+    }
+    row = next;
+  });
+  return row.at(-1);
 }
 
 // --- the state
@@ -310,14 +369,14 @@ function notify(observer, state) {
     observer.next ? observer.next(state) : observer(state);
   } catch (error) {
     queueMicrotask(() => {
-      throw error; // its own affair, and no reason for the others not to hear
+      throw error; // reported as uncaught, after all other observers have been called
     });
   }
 }
 
 // --- tokens
 
-/** Return a grant with its claims, and with when it was asked for by the clock that nobody sets. */
+/** Return a grant with its claims, and the time of its request by the monotonic clock. */
 function read(grant) {
   const age = Math.max(0, Date.now() - grant.sentAt);
   const claims = Object.freeze(claimsOf(grant.access));
@@ -325,15 +384,15 @@ function read(grant) {
 }
 
 /**
- * Return how long a token is good. Its end is never compared with a clock, only what has passed since
- * it was asked for: by the monotonic clock, which may stand still while a computer sleeps, or by the
- * other, which somebody may set; by whichever says more.
+ * Return the remaining lifetime of a token: its lifetime minus the time since its request. Two clocks
+ * measure that time: the monotonic clock may stop while a computer sleeps, and the user may set the
+ * wall clock. The larger value counts.
  */
 function timeLeft({ lifetime, since, sentAt }) {
   return lifetime - Math.max(performance.now() - since, Date.now() - sentAt);
 }
 
-/** How long before its end a token is renewed: a tenth of its life, so that a short one is of use. */
+/** Return how long before its expiry a token is refreshed: a tenth of its lifetime, at most MAX_LEAD. */
 function leadOf({ lifetime }) {
   return Math.min(MAX_LEAD, lifetime / 10);
 }
@@ -351,30 +410,30 @@ function bearing(request, access) {
 
 // --- the server
 
-/** The answer to a refresh by nobody. */
+/** The response to a refresh without a refresh token. */
 const NOBODY = { status: 204 };
 
-/** The endpoints of `drf_signet.urls_browser`, or of `drf_signet.urls`. */
+/** Return functions that call the endpoints of `urls_browser`, or of `urls` in token mode. */
 function server(url, cookies) {
   const base = new URL(url.replace(/\/?$/, '/'), globalThis.location?.href ?? 'http://localhost').href;
   const login = cookies ? 'login/' : '';
-  const paths = { login, refresh: 'refresh/', logout: 'logout/', logoutAll: 'logout/all/' };
+  const paths = { login, refresh: 'refresh/', logout: 'logout/' };
   const headers = { 'Content-Type': 'application/json' };
   if (cookies) headers['X-Requested-With'] = 'drf-signet';
 
-  /** Send a request; return what came back, whatever that was. */
-  async function post(what, body, access) {
+  /** Send a request; return its result, also for errors. Never rejects. */
+  async function send(method, path, body, access) {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), TIMEOUT);
     const sentAt = Date.now();
     try {
-      const answer = await fetch(base + paths[what], {
-        method: 'POST',
+      const answer = await fetch(base + path, {
+        method,
         headers: access ? { ...headers, Authorization: `Bearer ${access}` } : headers,
         body: JSON.stringify(body),
         credentials: cookies ? 'include' : 'omit',
         redirect: 'error',
-        keepalive: true, // a page that is left must not lose the cookie's successor
+        keepalive: true, // the browser must store the new cookie even if the user leaves the page
         signal: abort.signal,
       });
       return { ...(await grantOf(answer)), sentAt };
@@ -384,7 +443,7 @@ function server(url, cookies) {
       clearTimeout(timer);
     }
   }
-  return { base, post };
+  return { base, send, post: (what, body) => send('POST', paths[what], body) };
 }
 
 async function grantOf(answer) {
@@ -397,7 +456,7 @@ async function grantOf(answer) {
   return { access, refresh, lifetime: 1_000 * (seconds ?? exp - iat) };
 }
 
-/** Whether an answer settles that there is no session: ours, not that of something on the way. */
+/** Return whether drf-signet itself, not a proxy, says that there is no session. */
 function isDefinitive({ status, cause }) {
   return status === 204 || (status === 401 && typeof cause?.code === 'string');
 }
@@ -413,21 +472,21 @@ function errorOf({ status, cause }) {
   return new AuthError(ours ? cause.code : 'network', { status, retryable, detail, cause });
 }
 
-/** Return how long to wait after so many failures: longer each time, and not all at once. */
+/** Return how long to pause: longer after each failure, and random, so that clients spread out. */
 function backOff(failures) {
   return Math.min(MAX_PAUSE, 1_000 * 2 ** failures) * (0.5 + Math.random() / 2);
 }
 
-// --- where the refresh token is
+// --- storing the refresh token
 
-/** In its cookie: there is nothing to read, keep or forget. */
+/** In cookie mode the browser stores the token: there is nothing to do. */
 const COOKIE = { read() {}, keep() {}, forget: () => true };
 
-/** In a `Storage`, or in what has its three methods, under the name that most front ends use. */
+/** Store the token in an object with the methods of `Storage`, under the name `refresh`. */
 function vault(storage) {
   const read = async () => (await storage.getItem('refresh')) ?? null;
   const keep = async (refresh) => void (refresh && (await storage.setItem('refresh', refresh)));
-  /** Forget a token, unless another has taken its place. */
+  /** Delete the token, unless another token has replaced it. */
   const forget = async (refresh) => {
     const same = (await read()) === refresh;
     if (same) await storage.removeItem('refresh');
@@ -446,13 +505,13 @@ function isLocalStorage(storage) {
   try {
     return storage === globalThis.localStorage;
   } catch {
-    return false; // a page may be denied to look
+    return false; // the browser may deny access to localStorage
   }
 }
 
 // --- the other tabs
 
-/** What is shared under a name: news, and a lock. Without a name, or on an old platform, neither. */
+/** Share messages and a lock under a name; without a name or platform support, share nothing. */
 function tabs(name, hear) {
   let channel = name && globalThis.BroadcastChannel ? new BroadcastChannel(name) : null;
   let heard;
@@ -468,12 +527,12 @@ function tabs(name, hear) {
     alone: (work) => alone(name, work),
     close() {
       channel?.close();
-      channel = null; // what is still under way has nobody to tell
+      channel = null; // requests that are still running send no messages
     },
   };
 }
 
-/** Do work, which is told whether it had to wait, while no other tab does; but do it. */
+/** Run `work(waited)` while no other tab does; without a lock, run it anyway. */
 async function alone(name, work) {
   const locks = name && globalThis.navigator?.locks;
   let begun;
@@ -500,10 +559,11 @@ async function holding(locks, name, work) {
 // --- help
 
 const sleep = (time) => new Promise((resolve) => setTimeout(resolve, time));
+const pathOf = (id) => `sessions/${encodeURIComponent(id)}/`;
 const originOf = (url) => new URL(url, globalThis.location?.href).origin;
 const aborted = (cause) => new AuthError('aborted', { cause });
 
-/** Wait for what others wait for too: an abort is for this caller alone. */
+/** Wait for a shared promise; the signal only aborts this caller's wait. */
 function unlessAborted(promise, signal) {
   if (!signal) return promise;
   return new Promise((resolve, reject) => {

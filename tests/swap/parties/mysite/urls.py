@@ -4,7 +4,14 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.authentication import JWTStatelessUserAuthentication
-from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+from rest_framework_simplejwt.views import (
+    TokenBlacklistView,
+    TokenObtainPairView,
+    TokenObtainSlidingView,
+    TokenRefreshSlidingView,
+    TokenRefreshView,
+    TokenVerifyView,
+)
 
 
 class HelloView(APIView):
@@ -23,6 +30,10 @@ urlpatterns = [
     path("stateless/", StatelessView.as_view()),
     path("api/token/", TokenObtainPairView.as_view()),
     path("api/token/refresh/", TokenRefreshView.as_view()),
+    path("api/token/verify/", TokenVerifyView.as_view()),
+    path("api/token/blacklist/", TokenBlacklistView.as_view()),
+    path("api/sliding/", TokenObtainSlidingView.as_view()),
+    path("api/sliding/refresh/", TokenRefreshSlidingView.as_view()),
     path("rest-auth/", include("dj_rest_auth.urls")),
     path("rest-auth/registration/", include("dj_rest_auth.registration.urls")),
     path("djoser/", include("djoser.urls")),

@@ -1,4 +1,4 @@
-"""The two tables in Django's admin: to look at and, for the blacklist, to add to."""
+"""The Django admin for outstanding and blacklisted tokens. Staff can view and blacklist logins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ else:
 
 @admin.register(OutstandingToken)
 class OutstandingTokenAdmin(_OutstandingAdmin):
-    """Read-only."""
+    """A read-only list of logins."""
 
     list_display = ("jti", "user", "created_at", "expires_at")
     list_select_related = ("user",)
@@ -29,26 +29,26 @@ class OutstandingTokenAdmin(_OutstandingAdmin):
     actions = None
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Return every field."""
+        """Return all fields, so that no field can be edited."""
         return [field.name for field in self.model._meta.fields]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Logins make the rows."""
+        """Return False: only logins create rows."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A session is ended, not deleted."""
+        """Return False: deleting a row would not end the session."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Show it, and save nothing."""
-        reads = request.method in ("GET", "HEAD")
-        return reads and super().has_change_permission(request, obj)
+        """Return False for requests that save changes. For others, check the user's permission."""
+        is_read = request.method in ("GET", "HEAD")
+        return is_read and super().has_change_permission(request, obj)
 
 
 @admin.register(BlacklistedToken)
 class BlacklistedTokenAdmin(_BlacklistedAdmin):
-    """Adding a row ends the session."""
+    """A list of blacklisted logins. Adding a row ends the session of the login."""
 
     list_display = (
         "token_jti",
@@ -61,25 +61,25 @@ class BlacklistedTokenAdmin(_BlacklistedAdmin):
     ordering = ("token__user",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BlacklistedToken]:
-        """Return the rows with the token and its user."""
+        """Return the rows with their tokens and users, all loaded by one query."""
         return super().get_queryset(request).select_related("token__user")
 
     @admin.display(description=_("jti"), ordering="token__jti")
     def token_jti(self, obj: BlacklistedToken) -> str:
-        """Return the id."""
+        """Return the `jti` of the login's OutstandingToken row."""
         return str(obj.token.jti)
 
     @admin.display(description=_("user"), ordering="token__user")
     def token_user(self, obj: BlacklistedToken) -> Any:
-        """Return the user."""
+        """Return the user who logged in."""
         return obj.token.user
 
     @admin.display(description=_("created at"), ordering="token__created_at")
     def token_created_at(self, obj: BlacklistedToken) -> Any:
-        """Return when the login was."""
+        """Return the time of the login."""
         return obj.token.created_at
 
     @admin.display(description=_("expires at"), ordering="token__expires_at")
     def token_expires_at(self, obj: BlacklistedToken) -> Any:
-        """Return until when it lasts."""
+        """Return the time at which the session expires."""
         return obj.token.expires_at

@@ -1,20 +1,24 @@
-"""The Django application."""
+"""The configuration of the app `token_blacklist`."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from .. import alias
+
+alias.install()  # INSTALLED_APPS may contain this app without its parent package
+
 
 class TokenBlacklistConfig(AppConfig):
-    """One app under either name: projects ask whether the old one is installed."""
+    """An AppConfig with simplejwt's app name, which projects pass to `apps.is_installed`."""
 
-    name = "rest_framework_simplejwt.token_blacklist"
+    name = f"{alias.OLD}.token_blacklist"
     verbose_name = _("Token Blacklist")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Keep sessions and the blacklist in step."""
+        """Connect the receivers that synchronise sessions and the blacklist."""
         from . import receivers
 
         receivers.connect()

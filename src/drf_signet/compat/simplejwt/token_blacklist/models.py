@@ -1,4 +1,4 @@
-"""The two tables, as they were: a row for each login, and one more for each that has ended."""
+"""simplejwt's two models: OutstandingToken for logins, BlacklistedToken for ended logins."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .. import tables
+from . import lookups
 
 
 class OutstandingToken(models.Model):
-    """A login. `token` can end its session, and no more."""
+    """The row of a login. A `token` that was written by drf-signet can only end the session."""
 
     id = models.BigAutoField(primary_key=True, serialize=False)
     user = models.ForeignKey(
@@ -36,13 +37,16 @@ class OutstandingToken(models.Model):
         return _("Token for %(user)s (%(jti)s)") % {"user": self.user, "jti": self.jti}
 
 
+lookups.register(OutstandingToken._meta.get_field("token"))
+
+
 class BlacklistedTokenManager(models.Manager["BlacklistedToken"]):
-    """Ends sessions for rows that are made in bulk, too: those send no signal."""
+    """A manager whose `bulk_create` ends sessions, because Django sends no signals for it."""
 
     def bulk_create(
         self, objs: Iterable[BlacklistedToken], *args: Any, **kwargs: Any
     ) -> list[BlacklistedToken]:
-        """Put many logins on the blacklist, and end their sessions."""
+        """Add logins to the blacklist, and end their sessions."""
         rows = list(objs)
         created = super().bulk_create(rows, *args, **kwargs)
         tables.end_logins(row.token.jti for row in rows)
@@ -50,7 +54,7 @@ class BlacklistedTokenManager(models.Manager["BlacklistedToken"]):
 
 
 class BlacklistedToken(models.Model):
-    """A login that has ended. Deleting it revives nothing."""
+    """The row of a login that has ended. Deleting the row does not make the session valid again."""
 
     id = models.BigAutoField(primary_key=True, serialize=False)
     token = models.OneToOneField(OutstandingToken, on_delete=models.CASCADE)

@@ -1,6 +1,7 @@
-"""Sessions and the blacklist in step: who is put there is logged out, who is logged out is there.
+"""Signal receivers that keep sessions and the blacklist in sync.
 
-Tokens of before the switch are none of ours here: see `drf_signet.adoption`.
+These receivers handle logins that have a session. `drf_signet.compat.simplejwt.adoption` handles
+legacy tokens that have no session yet.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from .models import BlacklistedToken
 
 
 def connect() -> None:
-    """Listen to both."""
+    """Connect the receivers. Safe to repeat."""
     uid = f"{__name__}.{{}}"
-    post_save.connect(end_listed, sender=BlacklistedToken, dispatch_uid=uid.format("end"))
-    session_ended.connect(list_ended, dispatch_uid=uid.format("list"))
+    post_save.connect(end_session, sender=BlacklistedToken, dispatch_uid=uid.format("end"))
+    session_ended.connect(add_to_blacklist, dispatch_uid=uid.format("list"))
 
 
-def end_listed(*, instance: BlacklistedToken, created: bool, raw: bool, **kwargs: Any) -> None:
-    """End the session of a login that was put on the blacklist."""
+def end_session(*, instance: BlacklistedToken, created: bool, raw: bool, **kwargs: Any) -> None:
+    """End the session of a token that was added to the blacklist."""
     if created and not raw:
         tables.end_logins([instance.token.jti])
 
 
-def list_ended(*, session_id: uuid.UUID, **kwargs: Any) -> None:
-    """Put a login whose session has ended on the blacklist, if it has a row."""
-    tables.list_as_ended(session_id.hex)
+def add_to_blacklist(*, session_id: uuid.UUID, **kwargs: Any) -> None:
+    """Add the login of an ended session to the blacklist, if its OutstandingToken row exists."""
+    tables.add_to_blacklist(session_id.hex)

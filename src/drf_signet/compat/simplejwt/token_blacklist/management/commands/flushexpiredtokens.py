@@ -1,4 +1,4 @@
-"""`manage.py flushexpiredtokens`: the old name of the daily job."""
+"""simplejwt's command `manage.py flushexpiredtokens`, which projects run as a daily job."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ...models import OutstandingToken
 
 
 class Command(BaseCommand):
-    """Delete what has expired: rows of the tables of old, and sessions."""
+    """Delete expired rows of simplejwt's tables, and expired sessions."""
 
     help = "Delete expired tokens from the tables of outstanding and blacklisted tokens."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Delete them, and then the sessions whose rows nobody can ask for any more."""
+        """Delete the expired rows. Then call `signet_clear_expired`, which deletes the sessions."""
         OutstandingToken.objects.filter(expires_at__lte=aware_utcnow()).delete()
         call_command("signet_clear_expired", stdout=self.stdout)

@@ -1,0 +1,11 @@
+"""The Django admin for sessions: it lists sessions and can end them.
+
+`SessionInline` shows the sessions of a user on the page of the user.
+"""
+
+from __future__ import annotations
+
+from .inlines import SessionInline
+from .sessions import SessionAdmin
+
+__all__ = ["SessionAdmin", "SessionInline"]

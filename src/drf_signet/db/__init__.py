@@ -1,0 +1,1 @@
+"""Database helpers: the server's clock, retries after conflicts, precompiled statements."""

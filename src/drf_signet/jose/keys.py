@@ -1,0 +1,98 @@
+"""The configured keys, as an ordered key ring. The first key signs new tokens.
+
+A `Key` only holds the configured values, from which `drf_signet.jose.codec` loads the actual key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..errors import UnusableKey
+
+#: Algorithm → key type (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2).
+ALGORITHMS: Mapping[str, str] = {
+    "HS256": "oct",
+    "HS384": "oct",
+    "HS512": "oct",
+    "RS256": "RSA",
+    "RS384": "RSA",
+    "RS512": "RSA",
+    "PS256": "RSA",
+    "PS384": "RSA",
+    "PS512": "RSA",
+    "ES256": "EC",
+    "ES384": "EC",
+    "ES512": "EC",
+    "EdDSA": "OKP",
+    "Ed25519": "OKP",
+}
+
+#: Algorithm → minimum length of a secret in bytes, which is the size of the hash (RFC 7518 §3.2).
+MIN_SECRET_BYTES: Mapping[str, int] = {"HS256": 32, "HS384": 48, "HS512": 64}
+
+#: Minimum size of an RSA key, in bits (RFC 7518 §3.3).
+MIN_RSA_BITS = 2048
+
+Material = str | bytes | Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One key for one algorithm: a shared secret, a PEM string or a JWK.
+
+    Args:
+        algorithm: one of `ALGORITHMS`. The key verifies only tokens with this algorithm.
+        material: the secret, a PEM string, or a JWK as a mapping.
+        kid: the `kid` in the header of every token that the key signs; None omits it.
+        allow_short: whether to accept a secret that is shorter than the algorithm requires.
+
+    Raises:
+        UnusableKey: the algorithm is unknown, or the secret is empty or too short.
+    """
+
+    algorithm: str
+    material: Material = field(repr=False)
+    kid: str | None = None
+    allow_short: bool = False
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise UnusableKey(f"unknown algorithm {self.algorithm!r}")
+        if not self.material:
+            raise UnusableKey(f"the key for {self.algorithm} is empty")
+        if self.is_short and not self.allow_short:
+            needed = MIN_SECRET_BYTES[self.algorithm]
+            raise UnusableKey(f"{self.algorithm} needs a secret of at least {needed} bytes")
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the key is a shared secret with fewer bytes than the algorithm's hash."""
+        if isinstance(self.material, Mapping):
+            return False  # the codec checks the length of a JWK when it loads the key
+        return len(as_bytes(self.material)) < MIN_SECRET_BYTES.get(self.algorithm, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRing:
+    """An ordered collection of keys. The first key signs, and all keys verify.
+
+    To rotate keys, put the new key first.
+
+    Raises:
+        UnusableKey: the ring is empty, or two keys share a `kid`.
+    """
+
+    keys: tuple[Key, ...]
+
+    def __post_init__(self) -> None:
+        if not self.keys:
+            raise UnusableKey("there is no key")
+        kids = [key.kid for key in self.keys if key.kid is not None]
+        if len(set(kids)) != len(kids):
+            raise UnusableKey("two keys share a kid")
+
+
+def as_bytes(material: str | bytes) -> bytes:
+    """Return a secret or a PEM string as bytes. A string is encoded as UTF-8."""
+    return material.encode() if isinstance(material, str) else material

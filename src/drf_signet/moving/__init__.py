@@ -1,1 +1,0 @@
-"""What a move from djangorestframework-simplejwt takes: its settings, the code, the tokens."""

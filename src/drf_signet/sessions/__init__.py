@@ -1,0 +1,1 @@
+"""Sessions: changes to their rows, rotation, the revocation feed, and signals."""
