@@ -164,6 +164,10 @@ class LabelField(LimitedCharField):
             self.fail("invalid")
         return " ".join(filter(None, map(_printable, super().to_internal_value(data).split())))
 
+    def describe(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the schema as it is: blank strings and null characters are accepted, too."""
+        return schema
+
 
 class SessionSerializer(serializers.ModelSerializer[Session]):
     """One of your sessions. `current` marks the session of this request.
