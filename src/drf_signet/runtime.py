@@ -6,6 +6,7 @@ They are built on first use, and built again after a setting has changed.
 from __future__ import annotations
 
 import functools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from .conf.settings import Settings, TenantHook, default_user_authentication_rul
 from .conf.subjects import Subject
 from .errors import UnusableKey
 from .jose.claims import Rules
-from .jose.codec import Codec
+from .jose.codec import Codec, CodecSchedule
 from .jose.keys import ALGORITHMS, Key, KeyRing
 from .jose.verified import VerifiedTokens
 from .sessions import broadcast, opening, revocation
@@ -49,7 +50,7 @@ class Runtime:
     login_columns: Sequence[str] | None
     subject: Subject
     rules: Rules
-    codec: Codec
+    codecs: CodecSchedule
     verified: VerifiedTokens
     feed: Feed | ScopedFeed
     #: A function that returns the name of a request's tenant (see `tenants.name_of`); None if there
@@ -57,6 +58,11 @@ class Runtime:
     tenant_of: TenantHook | None
     #: Whether access tokens are read only from the header, and there are no tenants.
     reads_only_header: bool
+
+    @property
+    def codec(self) -> Codec:
+        """The codec for the keys of the current time, by the application's clock."""
+        return self.codecs.at(now())
 
 
 @functools.cache
@@ -95,7 +101,7 @@ def current() -> Runtime:
         login_columns=_login_columns(user_model, settings) if columns_decide else None,
         subject=subject,
         rules=rules,
-        codec=_codec(settings),
+        codecs=_codecs(settings),
         verified=VerifiedTokens(),
         feed=make_feed() if tenant_hook is None else ScopedFeed(make_feed, keep=reach),
         tenant_of=None if tenant_hook is None else partial(tenants.name_of, tenant_hook),
@@ -113,14 +119,14 @@ def _login_columns(user_model: type[Model], settings: Settings) -> Sequence[str]
     return [name for name in columns if name != "password"]
 
 
-def _codec(settings: Settings) -> Codec:
-    codec = Codec(key_ring(settings))
+def _codecs(settings: Settings) -> CodecSchedule:
+    codec = Codec(key_ring(settings), now=now())
     if settings.SIGNING_KEY is not None and not settings.KEYS and not codec.can_sign:
         raise UnusableKey(
             "SIGNING_KEY is a public key, or its key_ops do not allow signing; for a service that "
             "only verifies tokens, set VERIFYING_KEY instead"
         )
-    return codec
+    return CodecSchedule(codec)
 
 
 def _may_hide_rows(manager: Manager[Any]) -> bool:
@@ -182,8 +188,13 @@ def key_ring(settings: Settings) -> KeyRing:
 
 
 def _ring_key(entry: RingEntry, settings: Settings) -> Key:
+    not_before, not_after = entry["not_before"], entry["not_after"]
     return Key(
-        algorithm=entry["alg"] or settings.ALGORITHM, material=entry["key"], kid=entry["kid"]
+        algorithm=entry["alg"] or settings.ALGORITHM,
+        material=entry["key"],
+        kid=entry["kid"],
+        not_before=-math.inf if not_before is None else not_before,
+        not_after=math.inf if not_after is None else not_after,
     )
 
 

@@ -117,10 +117,19 @@ def verify_access(raw_token: object, *, now: float, request: HttpRequest | None 
                 raise InvalidClaim("tid")
             return cached
     claims = verify(raw_token, ACCESS, now=now, request=request)
-    # Legacy tokens stop being accepted at ADOPT_TOKENS_UNTIL, so they are not cached.
-    if isinstance(raw_token, str) and claims.sid is not None:
+    if isinstance(raw_token, str) and _may_be_cached(raw_token, claims, now):
         cache.put(raw_token, claims)
     return claims
+
+
+def _may_be_cached(raw_token: str, claims: Claims, now: float) -> bool:
+    """Return whether a token stays valid until it expires, unless its session ends.
+
+    Legacy tokens stop being accepted at ADOPT_TOKENS_UNTIL, and other tokens when their key
+    expires.
+    """
+    key_expires_at = runtime.current().codecs.at(now).valid_until(raw_token)
+    return claims.sid is not None and claims.expires_at <= key_expires_at
 
 
 def check_alive(claims: Claims, *, ask: bool = True) -> None:
@@ -176,7 +185,7 @@ def verify(
         TokenError: the token is not a valid token of this type; the subclass says why.
     """
     current = runtime.current()
-    payload = current.codec.decode(raw_token)
+    payload = current.codecs.at(now).decode(raw_token)
     tenant, untagged = None, False
     if current.tenant_of is not None:
         tenant = current.tenant_of(request)
@@ -201,7 +210,7 @@ def _mint(token_type: str, shared: SessionClaims, *, now: float, expires_at: flo
         now=now,
         expires_at=expires_at,
     )
-    return current.codec.encode(payload)
+    return current.codecs.at(now).encode(payload)
 
 
 def refresh_attempt(

@@ -86,6 +86,10 @@ class Signer:
         """Return the `Key` with which a project can verify the signer's tokens."""
         return Key(algorithm=self.alg, material=self.public_jwk, kid=kid)
 
+    def signing_key(self, *, kid: str | None = None) -> Key:
+        """Return the `Key` with which a project can sign like the signer."""
+        return Key(algorithm=self.alg, material=self.jwk, kid=kid)
+
     def public_forms(self) -> dict[str, bytes]:
         """Return the public key in several encodings, keyed by the name of the encoding."""
         public = private_key(self.jwk).public_key()

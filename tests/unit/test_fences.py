@@ -449,13 +449,13 @@ FENCES = [
     ),
     Fence(
         part="joserfc: JWSRegistry.algorithms, sign, verify, check_key, JWKRegistry.import_key",
-        used_in="jose/codec.py",
+        used_in="jose/loading.py",
         reason="A token that this package has parsed already is verified without a second parser.",
         check=_algorithms_by_name,
     ),
     Fence(
         part="joserfc: Key.raw_value, check_key_op, curve_name",
-        used_in="jose/codec.py",
+        used_in="jose/loading.py",
         reason="The strength and the purpose of a key are checked when it is loaded.",
         check=_what_a_key_is_made_of,
     ),

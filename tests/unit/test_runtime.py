@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -186,6 +187,26 @@ class TestKeys:
     def test_entry_without_alg_uses_the_setting_algorithm(self, settings: Any) -> None:
         settings.SIGNET = {"ALGORITHM": "HS384", "KEYS": [{"key": OLD_SECRET}]}
         assert sign_token() == signer_with(OLD_SECRET, "HS384").sign_claims(CLAIMS)
+
+    def test_next_key_verifies_at_once_and_signs_from_its_not_before(self, settings: Any) -> None:
+        begins = datetime.now(tz=UTC) + timedelta(days=1)
+        settings.SIGNET = {
+            "KEYS": [
+                {"kid": "2026", "alg": "EdDSA", "key": signer("EdDSA").jwk, "not_before": begins},
+                {"kid": "2025", "alg": "ES256", "key": signer("ES256").jwk},
+            ]
+        }
+        assert accepted(signer("EdDSA").sign_claims(CLAIMS, kid="2026"))
+        assert '"2025"' in decode(sign_token().split(".")[0]).decode()
+        later = runtime.current().codecs.at(begins.timestamp()).encode(CLAIMS)
+        assert '"2026"' in decode(later.split(".")[0]).decode()
+
+    def test_key_verifies_until_its_not_after(self, settings: Any) -> None:
+        key = {"kid": "1", "alg": "ES256", "key": signer("ES256").jwk}
+        settings.SIGNET = {"KEYS": [key | {"not_after": "2020-01-01T00:00:00+00:00"}]}
+        assert refusal(signer("ES256").sign_claims(CLAIMS, kid="1")) is UnknownKey
+        with pytest.raises(UnusableKey, match="no key signs now"):
+            sign_token()
 
     def test_secret_key_may_stay_in_the_ring_without_a_kid(self, settings: Any) -> None:
         """Test a project that starts to use KEYS without logging out its users."""

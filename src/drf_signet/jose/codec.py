@@ -1,78 +1,64 @@
 """Encode claims as compact JWS, and decode compact JWS strictly (RFC 7515).
 
 The checks run from the cheapest to the most expensive: length, segments, header, key, algorithm,
-signature. Claims are parsed only after the signature is verified. Only this module uses joserfc.
+signature. Claims are parsed only after the signature is verified.
 """
 
 from __future__ import annotations
 
-import base64
 import copy
-import re
-import warnings
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
-
-from joserfc import jwk
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwa import JWSAlgModel
-from joserfc.jws import JWSRegistry
+from typing import Any
 
 from ..errors import BadSignature, MalformedToken, UnknownKey, UnusableKey, WrongAlgorithm
 from . import strictjson
-from .keys import ALGORITHMS, MIN_RSA_BITS, MIN_SECRET_BYTES, Key, KeyRing, as_bytes
+from .keys import KeyRing
+from .loading import LoadedKey
 
 #: Maximum length of a token that is issued or accepted, in characters.
 MAX_TOKEN_LENGTH = 8192
 
-# Matches the beginnings of PEM and SSH keys, and the member `kty`, which every JWK has. A key in
-# such a format must not be used as a secret: anyone who knows the public key could sign tokens.
-_KEY_TEXT = re.compile(
-    rb"""---- ?BEGIN |ssh-(?:rsa|dss|ed25519) |ssh-ed25519@|ecdsa-sha2-|["']kty\\*["']\s*:"""
-)
-# Matches what may separate the lines of a PEM key: white space, a byte order mark, and the escapes
-# "\n" and "\r", which an environment variable may contain instead of line breaks.
-_BETWEEN_LINES = re.compile(rb"\s|\\[rn]|\xef\xbb\xbf")
 _HEADER_NAMES = frozenset({"alg", "typ", "kid"})
 
 
 class Codec:
-    """A codec that signs tokens with a ring's first key and verifies tokens with any of its keys.
+    """A codec that signs tokens with one key of a ring, and verifies tokens with several.
 
-    The constructor loads the keys. An instance is immutable and safe to share between threads.
+    The constructor loads the keys. An instance is immutable and safe to share between threads. It
+    knows the keys of one moment, and is right until the next key begins to sign or expires: from
+    `since` until `until`. `CodecSchedule` returns the codec of the current time.
 
     Args:
         ring: the keys.
         typ: the value of `typ` in the header; a token must have the same value (RFC 7519 §5.1).
+        now: the time whose keys to use, in POSIX seconds.
 
     Raises:
         UnusableKey: a key cannot be loaded or does not fit its algorithm.
     """
 
+    since: float
+    until: float
     _separator = "."
+    _prefix = ""
 
-    def __init__(self, ring: KeyRing, *, typ: str = "JWT") -> None:
+    def __init__(self, ring: KeyRing, *, typ: str = "JWT", now: float = 0.0) -> None:
         self._typ = typ
-        self._keys = tuple(_LoadedKey.load(key) for key in ring.keys)
-        self._keys_by_kid = {key.kid: (key,) for key in self._keys if key.kid is not None}
-        without_kid = tuple(key for key in self._keys if key.kid is None)
-        self._keys_without_kid = self._keys if len(self._keys) == 1 else without_kid
-        # Encoded header → the keys to verify the token with. The headers that this class writes
-        # are found here and need not be parsed.
-        headers = [self._header_segment(key) for key in self._keys]
-        self._keys_by_header = {
-            header: tuple(
-                k for k in self._keys_for(key.kid) if k.algorithm_name == key.algorithm_name
-            )
-            for header, key in zip(headers, self._keys, strict=True)
-        }
-        self._header = headers[0]
+        self._ring = ring
+        self._loaded = tuple(LoadedKey.load(key) for key in ring.keys)
+        self._select_keys_of(now)
 
     @property
     def can_sign(self) -> bool:
-        """Whether the first key of the ring can sign; a public key cannot."""
-        return self._keys[0].can_sign
+        """Whether there is a key that signs now; a public key cannot."""
+        return self._signing is not None and self._signing.can_sign
+
+    def at(self, now: float) -> Codec:
+        """Return the codec for another time, without loading the keys again."""
+        codec = copy.copy(self)
+        codec._select_keys_of(now)
+        return codec
 
     def for_purpose(self, purpose: str) -> Codec:
         """Return a codec that has the same keys, but writes strings of another form.
@@ -82,20 +68,30 @@ class Codec:
         """
         codec = copy.copy(self)
         codec._separator = ":"
-        codec._header = f"{purpose}:{self._header}"
-        codec._keys_by_header = {
-            f"{purpose}:{header}": keys for header, keys in self._keys_by_header.items()
-        }
+        codec._prefix = f"{purpose}:"
+        codec._build_tables()
         return codec
 
+    def valid_until(self, token: str) -> float:
+        """Return when the key of a verified token expires, in POSIX seconds.
+
+        If several keys may have signed the token, the first of them decides.
+        """
+        header = token.rpartition(self._separator)[0].rpartition(self._separator)[0]
+        keys = self._keys_by_header.get(header, self._keys)
+        return min((key.source.not_after for key in keys), default=math.inf)
+
     def encode(self, claims: Mapping[str, Any]) -> str:
-        """Sign claims with the first key.
+        """Sign claims with the key that signs now.
 
         Raises:
-            UnusableKey: the first key is a public key, or its `key_ops` does not allow signing.
+            UnusableKey: no key signs now, or it is a public key, or its `key_ops` does not allow
+                signing.
             TypeError, ValueError: the claims are not strict JSON, or the token would be too long.
         """
-        key = self._keys[0]
+        key = self._signing
+        if key is None:
+            raise UnusableKey("no key signs now: all have expired, or their time has not begun")
         if not key.can_sign:
             raise UnusableKey("the first key only verifies: it is public, or not for signing")
         payload = strictjson.dumps(dict(claims))
@@ -135,16 +131,38 @@ class Codec:
             raise MalformedToken("not canonical Base64URL, or not strict JSON") from error
         raise BadSignature
 
-    def _header_segment(self, key: _LoadedKey) -> str:
+    def _select_keys_of(self, now: float) -> None:
+        loaded = {id(key.source): key for key in self._loaded}
+        signing = self._ring.signing_key(now)
+        self._signing = None if signing is None else loaded[id(signing)]
+        self._keys = tuple(loaded[id(key)] for key in self._ring.verifying_keys(now))
+        self.since, self.until = self._ring.period(now)
+        self._build_tables()
+
+    def _build_tables(self) -> None:
+        self._keys_by_kid = {key.kid: (key,) for key in self._keys if key.kid is not None}
+        without_kid = tuple(key for key in self._keys if key.kid is None)
+        self._keys_without_kid = self._keys if len(self._loaded) == 1 else without_kid
+        # Encoded header → the keys to verify the token with. The headers that this class writes
+        # are found here and need not be parsed.
+        self._keys_by_header = {
+            self._header_segment(key): tuple(
+                k for k in self._keys_for(key.kid) if k.algorithm_name == key.algorithm_name
+            )
+            for key in self._keys
+        }
+        self._header = "" if self._signing is None else self._header_segment(self._signing)
+
+    def _header_segment(self, key: LoadedKey) -> str:
         header = {"typ": self._typ, "alg": key.algorithm_name}
         if key.kid is not None:
             header["kid"] = key.kid
-        return strictjson.b64url_encode(strictjson.dumps(header))
+        return self._prefix + strictjson.b64url_encode(strictjson.dumps(header))
 
-    def _keys_for(self, kid: str | None) -> tuple[_LoadedKey, ...]:
+    def _keys_for(self, kid: str | None) -> tuple[LoadedKey, ...]:
         return self._keys_without_kid if kid is None else self._keys_by_kid.get(kid, ())
 
-    def _select_keys(self, segment: str) -> tuple[_LoadedKey, ...]:
+    def _select_keys(self, segment: str) -> tuple[LoadedKey, ...]:
         header = _json_object(strictjson.b64url_decode(segment))
         if not header.keys() <= _HEADER_NAMES:
             raise MalformedToken("unsupported header parameter")
@@ -161,108 +179,22 @@ class Codec:
         return matching
 
 
-@dataclass(frozen=True, kw_only=True)
-class _LoadedKey:
-    """A key of the ring that was loaded and checked against its algorithm."""
+class CodecSchedule:
+    """Returns the codec for the keys of a moment, and remembers it until the keys change.
 
-    algorithm_name: str
-    kid: str | None
-    algorithm: JWSAlgModel
-    key: jwk.Key
-    can_sign: bool
+    Args:
+        codec: the codec of any time.
+    """
 
-    @classmethod
-    def load(cls, key: Key) -> _LoadedKey:
-        algorithm = JWSRegistry.algorithms[key.algorithm]
-        try:
-            with warnings.catch_warnings():
-                # joserfc warns about weak keys, but `_check_strength` below is stricter.
-                warnings.simplefilter("ignore", SecurityWarning)
-                loaded = _import(key)
-                algorithm.check_key(loaded)
-                loaded.check_key_op("verify")  # all keys must be able to verify
-        except Exception as error:  # such as JoseError, KeyError or UnsupportedAlgorithm
-            raise UnusableKey(f"not a key for {key.algorithm}: {error}") from error
-        _check_strength(key, loaded)
-        return cls(
-            algorithm_name=key.algorithm,
-            kid=key.kid,
-            algorithm=algorithm,
-            key=loaded,
-            can_sign=_may_sign(loaded),
-        )
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
 
-    def verifies(self, signed: bytes, signature: bytes) -> bool:
-        try:
-            return bool(self.algorithm.verify(signed, signature, self.key))
-        except Exception:  # checking an invalid signature may raise any exception
-            return False
-
-
-def _may_sign(key: jwk.Key) -> bool:
-    try:
-        key.check_key_op("sign")
-    except JoseError:
-        return False
-    return True
-
-
-def _import(key: Key) -> jwk.Key:
-    key_type = ALGORITHMS[key.algorithm]
-    if isinstance(key.material, Mapping):
-        declared = key.material.get("kty")
-        if declared != key_type:
-            raise ValueError(f"its kty must be {key_type!r}, not {declared!r}")
-        return jwk.import_key(cast(jwk.DictKey, dict(key.material)))
-    return jwk.JWKRegistry.import_key(as_bytes(key.material), key_type)
-
-
-def _check_strength(key: Key, loaded: jwk.Key) -> None:
-    if isinstance(loaded, jwk.OctKey):
-        needed = MIN_SECRET_BYTES[key.algorithm]
-        if _is_key_text(loaded.raw_value):  # a public key used as a secret: RFC 8725 §2.1
-            raise UnusableKey(
-                f"{key.algorithm} needs a secret, not a private or public key, nor the text of a "
-                "JWK, which must be a dict"
-            )
-        if len(loaded.raw_value) < needed and not key.allow_short:
-            raise UnusableKey(f"{key.algorithm} needs a secret of at least {needed} bytes")
-    if isinstance(loaded, jwk.RSAKey) and loaded.raw_value.key_size < MIN_RSA_BITS:
-        raise UnusableKey(f"{key.algorithm} needs an RSA key of at least {MIN_RSA_BITS} bits")
-    if isinstance(loaded, jwk.OKPKey) and loaded.curve_name != "Ed25519":
-        raise UnusableKey(f"{key.algorithm} needs a key on the curve Ed25519")
-
-
-def _is_key_text(secret: bytes) -> bool:
-    """Return whether a secret is a JWK, an SSH key, or a PEM key, even without its BEGIN line."""
-    if _KEY_TEXT.search(secret) or _is_asymmetric(secret):
-        return True
-    body = _BETWEEN_LINES.sub(b"", secret).rstrip(b"=")
-    try:
-        decoded = base64.b64decode(body + b"=" * (-len(body) % 4), validate=True)
-    except ValueError:
-        return False
-    return bool(_KEY_TEXT.search(decoded)) or _is_asymmetric(decoded)
-
-
-def _is_asymmetric(der: bytes) -> bool:
-    """Return whether the bytes are a private key, a public key or a certificate in DER format."""
-    if not der.startswith(b"\x30"):  # keys and certificates begin with the tag of a SEQUENCE
-        return False
-    certificate = (  # joserfc reads certificates only in PEM
-        b"-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----" % base64.encodebytes(der)
-    )
-    return any(_imports(text, name) for text in (der, certificate) for name in ("RSA", "EC", "OKP"))
-
-
-def _imports(der: bytes, key_type: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SecurityWarning)
-            jwk.JWKRegistry.import_key(der, key_type)
-    except Exception:  # joserfc may raise any exception, as in `_LoadedKey.load`
-        return False
-    return True
+    def at(self, now: float) -> Codec:
+        """Return the codec of a time, in POSIX seconds."""
+        codec = self._codec
+        if not codec.since <= now < codec.until:
+            codec = self._codec = codec.at(now)
+        return codec
 
 
 def _json_object(data: bytes) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""The configured keys, as an ordered key ring. The first key signs new tokens.
+"""The configured keys, as an ordered key ring, and which of them sign and verify at a moment.
 
-A `Key` only holds the configured values, from which `drf_signet.jose.codec` loads the actual key.
+A `Key` only holds the configured values, from which `drf_signet.jose.loading` loads the actual key.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -41,20 +42,28 @@ Material = str | bytes | Mapping[str, object]
 class Key:
     """One key for one algorithm: a shared secret, a PEM string or a JWK.
 
+    A key verifies until `not_after`, and signs from `not_before` until `not_after`. It verifies
+    before `not_before`, too, so that every process accepts its first tokens, even if the clocks of
+    two processes differ.
+
     Args:
         algorithm: one of `ALGORITHMS`. The key verifies only tokens with this algorithm.
         material: the secret, a PEM string, or a JWK as a mapping.
         kid: the `kid` in the header of every token that the key signs; None omits it.
         allow_short: whether to accept a secret that is shorter than the algorithm requires.
+        not_before, not_after: the two times in POSIX seconds. The default is no limit.
 
     Raises:
-        UnusableKey: the algorithm is unknown, or the secret is empty or too short.
+        UnusableKey: the algorithm is unknown, the secret is empty or too short, or the key would
+            expire before it signs.
     """
 
     algorithm: str
     material: Material = field(repr=False)
     kid: str | None = None
     allow_short: bool = False
+    not_before: float = -math.inf
+    not_after: float = math.inf
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
@@ -64,6 +73,8 @@ class Key:
         if self.is_short and not self.allow_short:
             needed = MIN_SECRET_BYTES[self.algorithm]
             raise UnusableKey(f"{self.algorithm} needs a secret of at least {needed} bytes")
+        if not self.not_before < self.not_after:
+            raise UnusableKey("not_after must be later than not_before")
 
     @property
     def is_short(self) -> bool:
@@ -75,9 +86,10 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyRing:
-    """An ordered collection of keys. The first key signs, and all keys verify.
+    """An ordered collection of keys. All keys verify until they expire.
 
-    To rotate keys, put the new key first.
+    The first key signs whose time has begun and has not ended. To rotate keys, put the new key
+    first.
 
     Raises:
         UnusableKey: the ring is empty, or two keys share a `kid`.
@@ -91,6 +103,23 @@ class KeyRing:
         kids = [key.kid for key in self.keys if key.kid is not None]
         if len(set(kids)) != len(kids):
             raise UnusableKey("two keys share a kid")
+
+    def signing_key(self, now: float) -> Key | None:
+        """Return the key that signs at a time, in POSIX seconds; None if no key does."""
+        return next((key for key in self.keys if key.not_before <= now < key.not_after), None)
+
+    def verifying_keys(self, now: float) -> tuple[Key, ...]:
+        """Return the keys that verify at a time, in POSIX seconds, in the order of the ring."""
+        return tuple(key for key in self.keys if now < key.not_after)
+
+    def period(self, now: float) -> tuple[float, float]:
+        """Return from when until when the same keys sign and verify as at a time.
+
+        The first time belongs to the period, the second does not. Both are in POSIX seconds.
+        """
+        times = [time for key in self.keys for time in (key.not_before, key.not_after)]
+        begins = max((time for time in times if time <= now), default=-math.inf)
+        return begins, min((time for time in times if time > now), default=math.inf)
 
 
 def as_bytes(material: str | bytes) -> bytes:

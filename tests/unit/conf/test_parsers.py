@@ -15,6 +15,8 @@ from drf_signet.jose.keys import ALGORITHMS
 
 DAY = timedelta(days=1)
 NOTHING = timedelta(0)
+#: The parsed entry of a key ring whose key is "k".
+RING_ENTRY = {"kid": None, "alg": None, "key": "k", "not_before": None, "not_after": None}
 PEM = "-----BEGIN PUBLIC KEY-----"
 
 
@@ -74,11 +76,16 @@ ACCEPTED: list[Accepted] = [
     (parsers.key_material, b"secret", b"secret"),
     (parsers.key_material, {"kty": "oct"}, {"kty": "oct"}),
     (parsers.key_ring, [], ()),
-    (parsers.key_ring, [{"key": "k"}], ({"kid": None, "alg": None, "key": "k"},)),
+    (parsers.key_ring, [{"key": "k"}], (RING_ENTRY,)),
     (
         parsers.key_ring,
         ({"kid": "1", "alg": "EdDSA", "key": PEM}, {"kid": None, "alg": None, "key": b"k"}),
-        ({"kid": "1", "alg": "EdDSA", "key": PEM}, {"kid": None, "alg": None, "key": b"k"}),
+        ({**RING_ENTRY, "kid": "1", "alg": "EdDSA", "key": PEM}, {**RING_ENTRY, "key": b"k"}),
+    ),
+    (
+        parsers.key_ring,
+        [{"key": "k", "not_before": "2030-01-01T00:00:00Z", "not_after": None}],
+        ({**RING_ENTRY, "not_before": 1893456000.0},),
     ),
     (parsers.importable, rule, rule),
     (parsers.importable, "datetime.datetime", datetime),
@@ -166,6 +173,7 @@ REFUSED: list[Refused] = [
     ),
     (parsers.key_ring, "not empty", [[{"key": ""}], [{"key": "k", "kid": ""}]]),
     (parsers.key_ring, "string that is not empty", [[{"key": "k", "kid": 1}]]),
+    (parsers.key_ring, "time zone", [[{"key": "k", "not_after": "2030-01-01"}]]),
     (parsers.key_ring, "is not one of", [[{"key": "k", "alg": "none"}]]),
     (parsers.importable, "callable or its dotted path", [None, 1, b"a.b", "datetime.UTC"]),
     (parsers.instant, "time zone", ["2030-01-01T00:00:00", "2030-01-01", 1893456000, DAY]),

@@ -22,6 +22,7 @@ from drf_signet.conf.parsers import Rate, ThrottleRates
 from drf_signet.conf.settings import Settings, default_user_authentication_rule
 from tests.support.session_states import SIMPLE_JWT_DEFAULTS
 
+RING_ENTRY = {"kid": None, "alg": None, "key": "k", "not_before": None, "not_after": None}
 MINUTE = timedelta(minutes=1)
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 
@@ -37,7 +38,7 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "ALGORITHM": ("EdDSA", "EdDSA", "none"),
     "SIGNING_KEY": ("s" * 32, "s" * 32, ""),
     "VERIFYING_KEY": (b"PEM", b"PEM", 1),
-    "KEYS": ([{"key": "k"}], ({"kid": None, "alg": None, "key": "k"},), {"key": "k"}),
+    "KEYS": ([{"key": "k"}], (RING_ENTRY,), {"key": "k"}),
     "ISSUER": ("https://me", "https://me", ["https://me"]),
     "AUDIENCE": (["a", "b"], ("a", "b"), ""),
     "LEEWAY": (MINUTE, 60.0, -1),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import gc
 import importlib.metadata
 import json
+import math
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -39,7 +41,7 @@ from drf_signet.errors import (
     UnusableKey,
     WrongAlgorithm,
 )
-from drf_signet.jose.codec import MAX_TOKEN_LENGTH, Codec
+from drf_signet.jose.codec import MAX_TOKEN_LENGTH, Codec, CodecSchedule
 from drf_signet.jose.keys import ALGORITHMS, Key, KeyRing, Material
 from tests.support.token_forge import (
     SIGNERS,
@@ -85,8 +87,8 @@ def reader(alg: str, ring: str = "single") -> Codec:
     return codec(signer(alg).key(kid="2026"), signer(alg, "other").key(kid="2025"))
 
 
-def codec(*keys: Key, **options: str) -> Codec:
-    return Codec(KeyRing(keys=keys), **options)
+def codec(*keys: Key, typ: str = "JWT") -> Codec:
+    return Codec(KeyRing(keys=keys), typ=typ)
 
 
 def refusal(codec: Codec, token: object) -> TokenError | None:
@@ -631,6 +633,81 @@ class TestRing:
             assert ring.decode(HS256.sign_claims(CLAIMS, kid=kid)) == CLAIMS
             raw = f'{{"alg":"HS256","typ":"JWT","kid":{_quoted(kid)}}}'
             assert ring.decode(HS256.token(raw, compact(CLAIMS))) == CLAIMS
+
+
+class TestTimes:
+    """Test a ring whose keys have times: `old` expires at 300, `new` signs from 200."""
+
+    RING = KeyRing(
+        keys=(
+            dataclasses.replace(signer("EdDSA").signing_key(kid="new"), not_before=200),
+            dataclasses.replace(signer("ES256").signing_key(kid="old"), not_after=300),
+        )
+    )
+
+    @pytest.fixture
+    def schedule(self) -> CodecSchedule:
+        return CodecSchedule(Codec(self.RING, now=0))
+
+    def test_the_schedule_returns_the_same_codec_until_the_keys_change(
+        self, schedule: CodecSchedule
+    ) -> None:
+        first, second, third = (schedule.at(now) for now in (0, 199.9, 200))
+        assert first is second
+        assert second is not third
+        assert (third.since, third.until) == (200, 300)
+
+    def test_the_schedule_follows_a_clock_that_is_set_back(self, schedule: CodecSchedule) -> None:
+        assert kid_of(schedule.at(200).encode(CLAIMS)) == "new"
+        assert kid_of(schedule.at(199).encode(CLAIMS)) == "old"
+
+    def test_a_key_verifies_before_it_signs(self, schedule: CodecSchedule) -> None:
+        assert schedule.at(0).decode(schedule.at(200).encode(CLAIMS)) == CLAIMS
+
+    def test_a_key_verifies_until_it_expires(self, schedule: CodecSchedule) -> None:
+        token = schedule.at(0).encode(CLAIMS)
+        assert schedule.at(299.9).decode(token) == CLAIMS
+        with pytest.raises(UnknownKey):
+            schedule.at(300).decode(token)
+
+    def test_a_token_is_valid_until_its_key_expires(self, schedule: CodecSchedule) -> None:
+        old, new = (schedule.at(now).encode(CLAIMS) for now in (0, 200))
+        assert schedule.at(0).valid_until(old) == 300
+        assert schedule.at(0).valid_until(new) == math.inf
+
+    def test_a_token_with_an_unusual_header_is_valid_until_the_first_key_expires(
+        self, schedule: CodecSchedule
+    ) -> None:
+        token = signer("EdDSA").token('{"kid":"new","alg":"EdDSA","typ":"JWT"}', compact(CLAIMS))
+        assert schedule.at(0).decode(token) == CLAIMS
+        assert schedule.at(0).valid_until(token) == 300
+
+    def test_a_token_without_kid_is_refused_although_only_one_key_is_left(
+        self, schedule: CodecSchedule
+    ) -> None:
+        with pytest.raises(UnknownKey):
+            schedule.at(300).decode(signer("EdDSA").sign_claims(CLAIMS))
+
+    def test_a_codec_cannot_sign_after_all_keys_have_expired(self) -> None:
+        expired = Codec(KeyRing(keys=self.RING.keys[1:]), now=300)
+        assert not expired.can_sign
+        with pytest.raises(UnusableKey, match="no key signs now"):
+            expired.encode(CLAIMS)
+        with pytest.raises(UnknownKey):
+            expired.decode(signer("ES256").sign_claims(CLAIMS, kid="old"))
+
+    def test_a_codec_for_a_purpose_has_the_keys_of_its_time(self, schedule: CodecSchedule) -> None:
+        signed = schedule.at(0).for_purpose("logout").encode(CLAIMS)
+        assert schedule.at(299).for_purpose("logout").decode(signed) == CLAIMS
+        assert schedule.at(0).for_purpose("logout").valid_until(signed) == 300
+        with pytest.raises(MalformedToken):
+            schedule.at(300).for_purpose("logout").decode(signed)
+
+
+def kid_of(token: str) -> str | None:
+    """Return the `kid` in the header of a token."""
+    kid: str | None = json.loads(decode(token.split(".", maxsplit=1)[0])).get("kid")
+    return kid
 
 
 def _quoted(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -65,6 +66,12 @@ class TestKey:
             Key(algorithm="HS512", material=SECRET)
         assert SECRET not in str(caught.value)
 
+    def test_a_key_that_expires_before_it_signs_is_refused(self) -> None:
+        assert Key(algorithm="HS256", material=SECRET, not_before=1, not_after=2).not_after == 2
+        for not_after in (1, 0, math.nan):
+            with pytest.raises(UnusableKey, match="not_after must be later than not_before"):
+                Key(algorithm="HS256", material=SECRET, not_before=1, not_after=not_after)
+
     def test_a_key_is_frozen(self) -> None:
         key = Key(algorithm="HS256", material=SECRET)
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -86,6 +93,61 @@ class TestKeyRing:
         kids = [None, "1", None, "2"]
         ring = KeyRing(keys=tuple(Key(algorithm="HS256", material=SECRET, kid=kid) for kid in kids))
         assert [key.kid for key in ring.keys] == kids
+
+
+class TestTimesOfKeys:
+    """Test which keys of a ring sign and verify at a time."""
+
+    #: The next key, the current key, and a key without times.
+    RING = KeyRing(
+        keys=(
+            Key(algorithm="HS256", material=SECRET, kid="next", not_before=200),
+            Key(algorithm="HS256", material=SECRET, kid="now", not_before=100, not_after=300),
+            Key(algorithm="HS256", material=SECRET, kid="any"),
+        )
+    )
+
+    @pytest.mark.parametrize(
+        ("now", "kid"), [(99, "any"), (100, "now"), (199, "now"), (200, "next"), (10**9, "next")]
+    )
+    def test_the_first_key_whose_time_has_begun_signs(self, now: float, kid: str) -> None:
+        signing = self.RING.signing_key(now)
+        assert signing is not None
+        assert signing.kid == kid
+
+    def test_no_key_signs_if_all_have_expired_or_have_not_begun(self) -> None:
+        ring = KeyRing(keys=self.RING.keys[:2])
+        assert ring.signing_key(99.9) is None
+        expired = KeyRing(keys=self.RING.keys[1:2])
+        assert expired.signing_key(299.9) is not None
+        assert expired.signing_key(300) is None
+
+    @pytest.mark.parametrize(
+        ("now", "kids"), [(0, "next now any"), (299.9, "next now any"), (300, "next any")]
+    )
+    def test_a_key_verifies_before_it_signs_and_until_it_expires(
+        self, now: float, kids: str
+    ) -> None:
+        assert [key.kid for key in self.RING.verifying_keys(now)] == kids.split()
+
+    @pytest.mark.parametrize(
+        ("now", "period"),
+        [
+            (0, (-math.inf, 100)),
+            (100, (100, 200)),
+            (199.9, (100, 200)),
+            (200, (200, 300)),
+            (300, (300, math.inf)),
+        ],
+    )
+    def test_a_period_ends_when_the_next_key_begins_or_expires(
+        self, now: float, period: tuple[float, float]
+    ) -> None:
+        assert self.RING.period(now) == period
+
+    def test_keys_without_times_have_one_period(self) -> None:
+        ring = KeyRing(keys=self.RING.keys[2:])
+        assert ring.period(0) == ring.period(10**12) == (-math.inf, math.inf)
 
 
 def test_every_hmac_algorithm_has_a_minimum_secret_length() -> None:

@@ -18,7 +18,7 @@ from rest_framework.test import APIClient
 
 import drf_signet
 from drf_signet import runtime, tokens
-from drf_signet.errors import InvalidClaim, TokenError, TokenExpired, WrongTokenType
+from drf_signet.errors import InvalidClaim, TokenError, TokenExpired, UnknownKey, WrongTokenType
 from drf_signet.jose.claims import Claims
 from drf_signet.jose.verified import CAPACITY, VerifiedTokens
 
@@ -216,6 +216,21 @@ def test_a_cached_token_is_refused_when_its_key_is_retired(mint: Mint, settings:
     settings.SECRET_KEY_FALLBACKS = []
     with pytest.raises(TokenError):
         verify(token)
+
+
+def test_a_token_whose_key_expires_first_is_refused_from_then_on(mint: Mint, settings: Any) -> None:
+    """The key expires in 60 seconds, and the tokens in 30 and in 300."""
+    soon = timezone.now() + timedelta(seconds=60)
+    settings.SIGNET = {"KEYS": [{"key": settings.SECRET_KEY, "not_after": soon}]}
+    short, long = mint(exp=int(soon.timestamp()) - 30), mint()
+    for token in (short, long):
+        assert verify(token)
+    cached = [runtime.current().verified.get(t, now=runtime.now()) for t in (short, long)]
+    assert cached[0] is not None
+    assert cached[1] is None
+    assert verify(long, now=soon.timestamp() - 1)
+    with pytest.raises(UnknownKey):
+        verify(long, now=soon.timestamp())
 
 
 def test_a_legacy_token_is_not_accepted_after_adopt_tokens_until(mint: Mint, settings: Any) -> None:
