@@ -9,7 +9,7 @@ import pytest
 
 from drf_signet.jose.keys import ALGORITHMS, Key
 from drf_signet.jose.loading import LoadedKey
-from tests.support.token_forge import SIGNERS, Signer, signer
+from tests.support.token_forge import SIGNERS, Signer, decode, signer
 from tests.support.vector_files import entries
 
 ASYMMETRIC = [by for by in SIGNERS if by.jwk["kty"] != "oct"]
@@ -25,6 +25,22 @@ def load(key: Key, **changes: Any) -> LoadedKey:
 def test_a_thumbprint_is_that_of_the_rfc(vector: dict[str, Any]) -> None:
     loaded = load(Key(algorithm=vector["alg"], material=vector["key"]))
     assert loaded.thumbprint() == vector["thumbprint"]
+
+
+@pytest.mark.parametrize("vector", entries("signatures"), ids=lambda vector: vector["name"])
+def test_a_signature_with_the_key_of_its_rfc_is_verified(vector: dict[str, Any]) -> None:
+    loaded = LoadedKey.load(Key(algorithm=vector["alg"], material=vector["key"]))
+    signing_input, published = vector["signing_input"].encode(), decode(vector["signature"])
+    assert loaded.verifies(signing_input, published)
+    assert not loaded.verifies(signing_input + b"A", published)
+    if vector["alg"] in {"RS256", "HS256"}:  # the others are random
+        assert loaded.algorithm.sign(signing_input, loaded.key) == published
+
+
+@pytest.mark.parametrize("vector", entries("known_answers"), ids=lambda vector: vector["name"])
+def test_a_signature_of_rfc_7515_or_rfc_8037_is_verified(vector: dict[str, Any]) -> None:
+    loaded = LoadedKey.load(signer(vector["alg"]).key())
+    assert loaded.verifies(vector["signing_input"].encode(), decode(vector["signature"]))
 
 
 @each_asymmetric
