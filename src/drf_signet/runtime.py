@@ -20,13 +20,15 @@ from django.db.models import Manager, Model, QuerySet
 from . import tenants
 from .conf import caches
 from .conf import settings as conf
+from .conf.hooks import TenantHook, default_user_authentication_rule
 from .conf.keys import RingEntry
-from .conf.settings import Settings, TenantHook, default_user_authentication_rule
+from .conf.settings import Settings
 from .conf.subjects import Subject
 from .errors import UnusableKey
 from .jose.claims import Rules
-from .jose.codec import Codec, CodecSchedule
+from .jose.codec import Codec
 from .jose.keys import ALGORITHMS, Key, KeyRing, as_bytes
+from .jose.profiles import Profiles
 from .jose.verified import VerifiedTokens
 from .sessions import broadcast, opening, revocation
 from .sessions.broadcast import ListeningSource
@@ -50,7 +52,7 @@ class Runtime:
     login_columns: Sequence[str] | None
     subject: Subject
     rules: Rules
-    codecs: CodecSchedule
+    codecs: Profiles
     verified: VerifiedTokens
     feed: Feed | ScopedFeed
     #: A function that returns the name of a request's tenant (see `tenants.name_of`); None if there
@@ -61,8 +63,8 @@ class Runtime:
 
     @property
     def codec(self) -> Codec:
-        """The codec for the keys of the current time, by the application's clock."""
-        return self.codecs.at(now())
+        """The codec for tokens with the `typ` JWT, for the keys of the current time."""
+        return self.codecs.plain.at(now())
 
 
 @functools.cache
@@ -90,6 +92,8 @@ def current() -> Runtime:
         audience=settings.AUDIENCE,
         leeway=settings.LEEWAY,
         adopt_until=settings.ADOPT_TOKENS_UNTIL,
+        client_id=(settings.CLIENT_ID or settings.ISSUER) if settings.TOKEN_PROFILE else None,
+        both_profiles_until=settings.BOTH_PROFILES_UNTIL,
         remembered_lifetime=revocation.remembered_lifetime(access_lifetime=lifetime),
     )
     return Runtime(
@@ -101,7 +105,7 @@ def current() -> Runtime:
         login_columns=_login_columns(user_model, settings) if columns_decide else None,
         subject=subject,
         rules=rules,
-        codecs=_codecs(settings),
+        codecs=Profiles(_codec(settings), rules),
         verified=VerifiedTokens(),
         feed=make_feed() if tenant_hook is None else ScopedFeed(make_feed, keep=reach),
         tenant_of=None if tenant_hook is None else partial(tenants.name_of, tenant_hook),
@@ -119,14 +123,14 @@ def _login_columns(user_model: type[Model], settings: Settings) -> Sequence[str]
     return [name for name in columns if name != "password"]
 
 
-def _codecs(settings: Settings) -> CodecSchedule:
+def _codec(settings: Settings) -> Codec:
     codec = Codec(key_ring(settings), now=now())
     if settings.SIGNING_KEY is not None and not settings.KEYS and not codec.can_sign:
         raise UnusableKey(
             "SIGNING_KEY is a public key, or its key_ops do not allow signing; for a service that "
             "only verifies tokens, set VERIFYING_KEY instead"
         )
-    return CodecSchedule(codec)
+    return codec
 
 
 def _may_hide_rows(manager: Manager[Any]) -> bool:
