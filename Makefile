@@ -34,7 +34,9 @@ test-sqlite: $(VENV)/.test
 		|| echo "$(SWAP) could not be created: see $(VENV)/swap.log"
 	@$(WHEN) node $(MAKE) --no-print-directory front-ends
 	@$(WHEN) --server mariadb $(MAKE) --no-print-directory mysqlclient
-	$(PY) -m coverage run -m pytest tests/unit
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest --numprocesses=auto tests/unit
+	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 	$(PYTEST) --ignore=tests/unit $(SPREAD)
 
@@ -92,8 +94,8 @@ fuzz: $(VENV)/.test ## send over 5,000 random requests to the example, made from
 suites: $(SUITES)/.suites ## run the suites of simplejwt and of packages that use it: 10 minutes, network; ONLY=simplejwt
 	$(SUITES)/bin/python -m tests.swap.suites $(ONLY)
 
-matrix: $(VENV)/.matrix ## run the fast suite on every installed Python and every Django
-	$(VENV)/bin/nox
+matrix: $(VENV)/.matrix ## run the fast suite on all pairs of an installed Python and a Django; ONLY=once runs a few
+	$(VENV)/bin/nox $(if $(ONLY),--tags $(ONLY))
 
 prerelease: $(VENV)/.matrix ## run the fast suite on the newest pre-release of Django and REST framework
 	$(VENV)/bin/nox --session prerelease

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
@@ -20,6 +21,10 @@ from drf_signet.db.outages import reports
 PASSWORD = "correct horse"
 
 pytest_plugins = ["drf_signet.testing.pytest"]
+
+# Tests do not measure time: on a busy machine, any example may take long.
+hypothesis.settings.register_profile("drf-signet", deadline=None)
+hypothesis.settings.load_profile("drf-signet")
 
 # Collect garbage less often. With the default thresholds, garbage collection takes a fifth of the
 # suite's time, because it scans imported modules and collected tests, which never become garbage.
