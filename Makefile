@@ -11,7 +11,7 @@ SUITES := .venv-suites
 FRONT_ENDS := tests/client/node_modules
 WHEN := $(PY) -m tests.support.services
 # Each test process has its own database. More processes help, because most tests wait for a server.
-SPREAD := --numprocesses=auto --dist=loadfile
+SPREAD := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -31,6 +31,12 @@ hypothesis.settings.load_profile("drf-signet")
 gc.set_threshold(100_000, 20, 100)
 
 
+@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled the tests
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest tests, so that at the end no process waits for another one."""
+    items.sort(key=lambda item: item.path.parent.name != "proof")
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
 
