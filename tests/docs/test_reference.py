@@ -125,7 +125,7 @@ def test_list_of_settings_shared_with_simplejwt_agrees_with_the_code():
 
 def test_planned_settings_are_rejected():
     text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
-    listed = text.split("## Not there yet")[1].split("They are refused")[0]
+    listed = text.split("## Not there yet")[1].split("They are rejected")[0]
     for name in re.findall(r"`([A-Z_]+)`", listed):
         with pytest.raises(Exception, match=f"no setting '{name}'"):
             conf.parse({name: None}, {})
