@@ -336,7 +336,7 @@ SCENARIO = Scenario(
         "logouts": "logouts",
         "without_effect": "logouts without effect",
         "accepted": "tokens accepted after an effective logout",
-        "wrong": "expired tokens accepted",
+        "wrong": "`exp` not respected",
     },
     full={"seconds": 20.0},
     short={
