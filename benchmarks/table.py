@@ -14,7 +14,7 @@ NOISE = 0.03
 #: The rows of README's short table: a row's label in the full table → its label in README, which
 #: has to be clear without the name of a group.
 HEADLINES = {
-    "HS256, a token seen before; PostgreSQL": "protected request ÷ the same view, open",
+    "HS256, a token seen before; PostgreSQL": "protected request ÷ the view without authentication",
     "refreshes with rotation, 4 clients; loopback": "refreshes with rotation, 4 clients",
     "answers other than 200": "32 clients, one refresh token: answers other than 200",
     "100 000 logins: MB with indexes": "100 000 logins: MB with indexes",

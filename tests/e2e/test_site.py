@@ -19,15 +19,14 @@ import pytest
 from PIL import Image
 
 from tests.docs.pages import DOCS, MAX_PICTURE_BYTES, ROOT
+from tests.e2e.axe import find_violations, load_axe
 from tests.e2e.chromium import file_server
 from tests.e2e.demopage import DESKTOP, PHONE, overflow_width
-from tests.e2e.node import MODULES, require_modules
-from tests.e2e.test_demo_page_look import find_violations
+from tests.e2e.node import require_modules
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Error, Page
+    from playwright.sync_api import Browser, Page
 
-AXE = MODULES / "axe-core/axe.min.js"
 BUILT = DOCS / "_build"
 SIZES = pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 
@@ -114,9 +113,9 @@ def test_pages_of_the_site_need_no_horizontal_scrolling_on_a_phone(
 ) -> None:
     page = new_page(chromium, viewport=PHONE)
     hosts: set[str] = set()
-    errors: list[Error] = []
+    errors: list[str] = []
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
-    page.on("pageerror", errors.append)
+    page.on("pageerror", lambda error: errors.append(error.message))
     too_wide = {}
     for name in documents:
         page.goto(f"{address}/{name}.html")
@@ -136,7 +135,7 @@ def test_axe_finds_no_violation_on_a_page_of_the_site(
     require_modules()
     page = new_page(chromium, viewport=viewport)
     page.goto(f"{address}/{name}.html")
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    load_axe(page)
     assert find_violations(page) == []
     keep_screenshots(page, f"site-{name.replace('/', '-')}-{viewport['width']}")
     page.close()
