@@ -3,9 +3,9 @@
 `tests.docs.pages` describes the kinds of blocks. This module runs them as follows:
 
 - A file is imported. If the file contains tests, they are run.
-- A `mysite/settings.py` block changes the settings for the rest of the page. A block that begins with
-  `# mysite/settings.py, at the end` adds to the settings before it, as it does in a file. Its `SIGNET` setting
-  and its signing keys must be valid, and Django's system checks must not report an error.
+- A `mysite/settings.py` block changes the settings for the rest of the page. A block for the end of
+  that file adds to the settings before it. Its `SIGNET` setting and its signing keys must be valid,
+  and Django's system checks must not report an error.
 - A snippet is executed. It can use `user`, `request` and the names that earlier snippets on the
   same page have defined.
 """

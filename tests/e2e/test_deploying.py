@@ -99,16 +99,12 @@ class Deployment:
             yield
         path.unlink(missing_ok=True)
 
-    def ask(self, path: str, data: dict[str, str] | None = None, **headers: str) -> Any:
+    def ask(self, path: str, data: dict[str, str] | None = None, *, headers: dict[str, str]) -> Any:
         """Send a request to nginx from the address `CLIENT`. Return the response, which is read."""
         trusted = ssl.create_default_context(cafile=self.place.path("/etc/nginx/mysite.pem"))
         connection = _Local(HOST, self.place.ports[443], context=trusted)
-        headers = {"Content-Type": "application/json"} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
-        connection.request(
-            "POST" if data else "GET", path, json.dumps(data) if data else None, headers
-        )
+        method, body = ("POST", json.dumps(data)) if data else ("GET", None)
+        connection.request(method, path, body, {"Content-Type": "application/json", **headers})
         response: Any = connection.getresponse()
         response.text = response.read().decode()
         connection.close()
@@ -216,10 +212,10 @@ def test_first_requests_of_the_page_print_the_output_that_it_shows(served: Deplo
 def test_session_has_the_address_of_the_client_even_if_the_client_forges_the_header(
     served: Deployment,
 ) -> None:
-    login = served.ask("/api/token/", VITOR, X_Forwarded_For="192.0.2.1")
+    login = served.ask("/api/token/", VITOR, headers={"X-Forwarded-For": "192.0.2.1"})
     access = json.loads(login.text)["access"]
     headers = {"Authorization": f"Bearer {access}"}
-    sessions = json.loads(served.ask("/api/token/sessions/", **headers).text)
+    sessions = json.loads(served.ask("/api/token/sessions/", headers=headers).text)
     assert [one["ip_address"] for one in sessions if one["current"]] == [CLIENT]
 
 
@@ -229,13 +225,13 @@ def test_failed_logins_are_counted_over_all_processes(served: Deployment) -> Non
     wrong = {"username": "nobody", "password": "x"}
     statuses = [401]
     while statuses[-1] == 401 and len(statuses) < 25:
-        statuses.append(served.ask("/api/token/", wrong).status)
+        statuses.append(served.ask("/api/token/", wrong, headers={}).status)
     assert statuses[-1] == 429
 
 
 def test_nginx_serves_static_files_and_redirects_http(deployment: Deployment) -> None:
     """Neither gunicorn nor uvicorn is needed for these requests."""
-    answer = deployment.ask("/static/admin/css/base.css")
+    answer = deployment.ask("/static/admin/css/base.css", headers={})
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/css")
     plain = http.client.HTTPConnection("127.0.0.1", deployment.place.ports[80])
     plain.request("GET", "/hello/", headers={"Host": HOST})
