@@ -20,6 +20,7 @@ from tests.e2e.example import free_port
 from tests.support.redis_server import redis_server
 
 WORKER = ["-m", "celery", "--app", "mysite", "worker", "--concurrency", "1", "--loglevel", "INFO"]
+WORKER += ["--without-gossip", "--without-mingle"]  # with no other worker, they only cost time
 
 
 @pytest.fixture
