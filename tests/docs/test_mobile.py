@@ -167,9 +167,9 @@ def test_median_agrees_with_the_thefts_measured_over_http(django_user_model: Any
     found = thefts(GRACES["30 seconds (default)"], IN_USE, django_user_model(pk=1))
     median = statistics.median(one.noticed_after or 0 for one in found)
     rows = table(DOCS / "reliability.md", "Theft")
-    (measured,) = [row for row in rows if row["thief refreshes"] == "at random"]
+    (measured,) = [row for row in rows if row["when the thief refreshes"] == "at random"]
     assert median == pytest.approx(
-        30 * float(measured["time to detection in graces, median"]), rel=0.1
+        30 * float(measured["time to detection in grace periods, median"]), rel=0.1
     )
 
 
