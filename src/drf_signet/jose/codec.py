@@ -222,8 +222,8 @@ def _check_strength(key: Key, loaded: jwk.Key) -> None:
         needed = MIN_SECRET_BYTES[key.algorithm]
         if _is_key_text(loaded.raw_value):  # a public key used as a secret: RFC 8725 §2.1
             raise UnusableKey(
-                f"{key.algorithm} needs a secret, not a private or public key, nor the text of a "
-                "JWK, which must be a dict"
+                f"{key.algorithm} needs a secret, not a private or public key, nor a JWK in a "
+                "string: it must be a dict"
             )
         if len(loaded.raw_value) < needed and not key.allow_short:
             raise UnusableKey(f"{key.algorithm} needs a secret of at least {needed} bytes")
