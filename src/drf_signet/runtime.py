@@ -42,7 +42,7 @@ class Runtime:
     """The settings and the objects that were built from them.
 
     `login_columns` are the columns of a user that show whether the user has changed since the
-    authentication. The value is None if the columns alone cannot show this.
+    authentication. The value is None if the columns are not enough to show this.
     """
 
     settings: Settings

@@ -26,9 +26,9 @@ def deterministic() -> Iterator[None]:
     """Make a test independent of the clock, of other tests and of other processes.
 
     Inside this context, the revocation feed does not poll, so the number of SQL statements does not
-    depend on the time. If the test ends a session, its tokens are refused at once, even inside the
-    transaction of a `TestCase`. Failed logins are counted from zero. `drf_signet.testing.pytest`
-    enters this context for every test.
+    depend on the time. If the test ends a session, its tokens are refused immediately, even inside
+    the transaction of a `TestCase`. Failed logins are counted from zero.
+    `drf_signet.testing.pytest` enters this context for every test.
     """
     before = ended_sessions.alone, LoginThrottle.namespace
     ended_sessions.alone, LoginThrottle.namespace = True, f"signet:{uuid.uuid4().hex}"
