@@ -197,7 +197,7 @@ def _ring_key(entry: RingEntry, settings: Settings) -> Key:
         algorithm=entry["alg"] or settings.ALGORITHM,
         material=entry["key"],
         kid=entry["kid"],
-        derives_kid=True,
+        derives_kid=entry["derives_kid"],
         not_before=-math.inf if not_before is None else not_before,
         not_after=math.inf if not_after is None else not_after,
     )
