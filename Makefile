@@ -70,6 +70,7 @@ format: $(VENV)/.lint ## let ruff fix and format the code
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
+# A build that reads only changed pages would lose the search's index entries of the other pages.
 docs: $(VENV)/.docs ## build docs/_build; treat warnings as errors
 	$(VENV)/bin/sphinx-lint docs src
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
