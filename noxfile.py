@@ -71,7 +71,7 @@ def prerelease(session: nox.Session) -> None:
 
 
 def _unpacked_sdist(session: nox.Session) -> Path:
-    """Build an sdist, unpack it, and return its folder, which has no other files of the repository."""
+    """Build an sdist, unpack it, and return its folder, which has only the files of the sdist."""
     target = Path(session.create_tmp()).resolve()
     shutil.rmtree(target)
     session.install("--quiet", "build")

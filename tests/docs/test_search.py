@@ -57,11 +57,13 @@ def names(page: str) -> list[str]:
 
 def ask(site: BuiltSite) -> Found:
     return Found(
-        results=site.search([
-            *WORDS,
-            *(task["words"] for task in TASKS),
-            *(name for page in REFERENCES for name in names(page)),
-        ]),
+        results=site.search(
+            [
+                *WORDS,
+                *(task["words"] for task in TASKS),
+                *(name for page in REFERENCES for name in names(page)),
+            ]
+        ),
         on_the_page=site.results_on_the_page("remember me"),
         sidebar=site.sidebar(),
         headings={page: site.headings(page) for page in {task["page"] for task in TASKS}},

@@ -141,7 +141,7 @@ def test_installed_npm_package_is_bundled_by_vite(application: Path) -> None:
     (application / "main.js").write_text(script, encoding="utf-8")
     page = '<!doctype html><script type="module" src="/main.js"></script>'
     (application / "index.html").write_text(page, encoding="utf-8")
-    command = ["node", MODULES / "vite/bin/vite.js", "build"]
+    command = ["node", str(MODULES / "vite/bin/vite.js"), "build"]
     subprocess.run(command, cwd=application, capture_output=True, check=True)
     [bundled] = (application / "dist/assets").glob("*.js")
     assert "X-Requested-With" in bundled.read_text(encoding="utf-8")
