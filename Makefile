@@ -18,7 +18,7 @@ SPREAD := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server mysqlclient front-ends \
-	lint format docs links demo fuzz bench bench-smoke chapters proof suites matrix prerelease wheel-test clean
+	lint format docs links demo fuzz bench bench-smoke chapters proof suites matrix prerelease package wheel-test sbom clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,7 +75,7 @@ format: $(VENV)/.lint ## let ruff fix and format the code
 # A build that reads only changed pages would lose the search's index entries of the other pages.
 docs: $(VENV)/.docs ## build docs/_build; treat warnings as errors
 	$(VENV)/bin/sphinx-lint docs src
-	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	$(PY) -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs docs/_build
 
 links: $(VENV)/.docs ## check the documentation's links to other sites: needs the network
 	$(PY) -m sphinx --builder linkcheck --keep-going --quiet docs docs/_build/links

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.docs.pages import DOCS
+import pytest
+
+from tests.docs.pages import DOCS, ROOT
 from tests.e2e.chromium import browser, file_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+BUILT = DOCS / "_build"
 
 #: Sphinx's own search, without the list on the page: words → results, the best result first.
 _SEARCH = """words => Object.fromEntries(words.map(word => [
@@ -23,13 +28,32 @@ _SEARCH = """words => Object.fromEntries(words.map(word => [
 _LINKS = "(links, base) => links.map(link => link.href.slice(base.length))"
 
 
-def build(target: Path) -> None:
-    """Build the documentation into an empty folder.
+def build() -> Path:
+    """Build docs/_build as `make docs` does, if a source has changed since. Return the folder.
 
     Sphinx must read all pages: a build that reads only changed pages loses the index entries of the
-    other pages.
+    other pages. The lock lets only one process build at a time.
     """
-    subprocess.run([sys.executable, "-m", "sphinx", "--quiet", str(DOCS), str(target)], check=True)
+    pytest.importorskip("furo", reason="not installed: the packages of the group docs")
+    BUILT.mkdir(exist_ok=True)
+    with (BUILT / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_up_to_date():
+            options = ["--fresh-env", "--fail-on-warning", "--keep-going", "--quiet"]
+            command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(BUILT)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return BUILT
+
+
+def is_up_to_date() -> bool:
+    """Return whether docs/_build is newer than everything that it is made from."""
+    last_written = BUILT / "searchindex.js"
+    pages = [path for path in DOCS.rglob("*.*") if "_build" not in path.parts]
+    sources = [*pages, *ROOT.glob("*.*"), *ROOT.glob("src/**/*.py")]
+    return last_written.exists() and all(
+        path.stat().st_mtime < last_written.stat().st_mtime for path in sources
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +95,8 @@ class BuiltSite:
 
 
 @contextmanager
-def built_site(target: Path) -> Iterator[BuiltSite]:
-    """Build the documentation into an empty folder, serve it, and yield it in a wide browser."""
-    build(target)
-    with file_server(target) as url, browser() as launched:
+def built_site() -> Iterator[BuiltSite]:
+    """Build the documentation, serve it, and yield it in a wide browser."""
+    with file_server(build()) as url, browser() as launched:
         page = launched.new_page(viewport={"width": 1440, "height": 900})
         yield BuiltSite(url=url, page=page)

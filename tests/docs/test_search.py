@@ -42,10 +42,10 @@ class Found:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+def found() -> Found:
     """Ask the built documentation for everything that the table contains."""
     require("chromium")
-    with built_site(tmp_path_factory.mktemp("site")) as site:
+    with built_site() as site:
         return ask(site)
 
 
