@@ -33,7 +33,7 @@ MAX_PICTURE_BYTES = 80_000
 ELLIPSIS = "…"
 ANSWERS = ("text", "json")
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```(\w*|\{\w+\}[^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"# (?P<path>[\w./-]+\.py)(?P<more>, at the end)?\n(?P<text>.*)", re.DOTALL)
 _CELL = re.compile(r"(?<!\\)\|")
 

@@ -279,6 +279,26 @@ def test_login_serializer_example_has_its_additional_field(run_page):
     assert list(serializer.fields) == ["username", "password", "code"]
 
 
+def test_login_with_a_one_time_code_needs_the_password_and_the_code(
+    run_page, make_user, monkeypatch
+):
+    page = run_page("howto/issue-tokens.md")
+    view = page.modules["accounts.login"].LoginView.as_view()
+    good = {"username": make_user().username, "password": PASSWORD, "code": "123456"}
+
+    def log_in(**fields):
+        return view(APIRequestFactory().post("/", good | fields)).status_code
+
+    with override_settings(AUTHENTICATION_BACKENDS=["accounts.backends.OneTimeCodeBackend"]):
+        assert log_in() == 401
+        monkeypatch.setattr(
+            page.modules["accounts.backends"], "code_is_valid", lambda _, code: code == "123456"
+        )
+        assert log_in() == 200
+        assert log_in(code="000000") == log_in(password="wrong") == 401
+        assert log_in(code="") == 400
+
+
 def test_receivers_of_the_pages_send_mail_label_sessions_and_log_reuse(
     run_page, user, caplog, mailoutbox, django_capture_on_commit_callbacks
 ):

@@ -27,7 +27,30 @@ _FENCE = re.compile(r"^```\w+\n(?://|<!--) ([\w.]+)(?: -->)?\n(.*?)^```$", _BOTH
 CALLERS = {
     "axios": "import { api } from './api.js';\n"
     "window.load = () => api.get('echo/').then(({ data }) => data);",
+    "Next.js": """
+import { createElement } from 'react';
+import { hydrateRoot } from 'react-dom/client';
+import { App } from './App.js';
+const onRecoverableError = (error) => console.error(error);
+hydrateRoot(document.querySelector('main'), createElement(App), { onRecoverableError });
+window.onerror = console.error;
+""",
     "ky": "import { api } from './api.js';\nwindow.load = () => api.get('/echo/').json();",
+}
+#: The component of the Next.js recipe's test, and a script that renders it on a server.
+SERVED = {
+    "App.js": """
+import { createElement } from 'react';
+import { useAuth } from './useAuth.jsx';
+export const App = () => createElement('output', null, useAuth().status);
+""",
+    "server.js": """
+import { createElement } from 'react';
+import { renderToString } from 'react-dom/server';
+import { App } from './App.js';
+console.log(renderToString(createElement(App)));
+process.exit(); // React keeps a channel open
+""",
 }
 #: A script that renders the component of the TanStack Query recipe.
 QUERY_PAGE = """
@@ -140,6 +163,22 @@ def test_request_library_refreshes_once_and_repeats_the_call(
     assert site.counts()["refreshed"] == 1
     tab.evaluate("auth.logout()")
     assert tab.evaluate("load().catch(({ response }) => response.status)") == 401
+
+
+def test_component_rendered_on_a_server_is_hydrated_without_errors(
+    profile: Profile, tmp_path: Path
+) -> None:
+    write(recipe("Next.js") | SERVED, tmp_path)
+    bundled = tmp_path / "server.mjs"
+    node(TESTS / "bundle.mjs", tmp_path / "server.js", bundled)
+    rendered = node(bundled).stdout.strip()
+    assert rendered == "<output>loading</output>"
+
+    (tmp_path / "index.html").write_text(f"<main>{rendered}</main>", encoding="utf-8")
+    profile.log_in().close()
+    tab = visit(profile, "Next.js", tmp_path)
+    tab.locator("output").get_by_text("in", exact=True).wait_for()
+    assert profile.console == []
 
 
 def test_query_cache_is_cleared_when_another_user_logs_in(
