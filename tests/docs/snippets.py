@@ -59,6 +59,7 @@ DEPLOYING = "howto/deploying.md"
 OVERRIDABLE = frozenset(
     {
         "ALLOWED_HOSTS",
+        "AUTHENTICATION_BACKENDS",
         "CORS_ALLOWED_ORIGINS",
         "CORS_ALLOW_CREDENTIALS",
         "CORS_EXPOSE_HEADERS",
