@@ -10,6 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.docs.pages import DOCS, ROOT, blocks
@@ -18,6 +20,7 @@ TESTS = Path(__file__).with_name("in_projects")
 SETTINGS = "mysite/settings.py"
 #: Timeout of one command, in seconds.
 TIMEOUT = 60
+_STARTING = "Starting development server at "
 _REMOVED_PREFIXES = ("DJANGO_", "PYTHON", "COVERAGE_", "SIGNET_")
 #: Settings that are appended to the settings of a new project, before those of the page.
 _FOR_TESTS = """
@@ -46,7 +49,7 @@ class Project:
         self._directory = directory / "work"
         self._directory.mkdir()
         self._run("-m", "django", "startproject", "mysite", ".")
-        self._append(_FOR_TESTS)
+        self.append(SETTINGS, _FOR_TESTS)
         for block in blocks(DOCS / page):
             if block.language == "py":
                 assert block.file is not None, f"{block.where}: the first line must name a file"
@@ -60,29 +63,60 @@ class Project:
             apps: the apps of the page that have models. Their migrations are created first.
             settings: code that is appended to the settings.
         """
-        self._append(settings)
+        self.append(SETTINGS, settings)
         shutil.copy(TESTS / module, self._directory / "test_page.py")
         if apps:
-            self._run("manage.py", "makemigrations", *apps)
-        self._run("manage.py", "test", "--no-input", "test_page")
+            self.manage("makemigrations", *apps)
+        self.manage("test", "--no-input", "test_page")
 
-    def _append(self, code: str) -> None:
-        with (self._directory / SETTINGS).open("a", encoding="utf-8") as stream:
+    def append(self, path: str, code: str) -> None:
+        """Append code to a file, which is created if there is none."""
+        with (self._directory / path).open("a", encoding="utf-8") as stream:
             stream.write(code)
 
+    def manage(self, *arguments: str) -> None:
+        """Run a `manage.py` command."""
+        self._run("manage.py", *arguments)
+
+    @contextmanager
+    def served(self, port: int) -> Iterator[None]:
+        """Run the project's server; at the end, assert that its log has no traceback."""
+        log = self._directory / "server.log"
+        command = [self._python, "-u", "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
+        with log.open("w", encoding="utf-8") as stream:
+            process = subprocess.Popen(
+                command,
+                cwd=self._directory,
+                env=_environment(),
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                text=True,
+            )
+        try:
+            assert process.stdout is not None
+            started = any(line.startswith(_STARTING) for line in process.stdout)
+            assert started, log.read_text(encoding="utf-8")
+            yield
+        finally:
+            process.terminate()
+            process.communicate(timeout=TIMEOUT)
+        assert "Traceback" not in log.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
+
     def _run(self, *arguments: str) -> None:
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(_REMOVED_PREFIXES)
-        }
         done = subprocess.run(
             [self._python, *arguments],
             cwd=self._directory,
-            env={**inherited, "PYTHONPATH": str(ROOT / "src")},
+            env=_environment(),
             capture_output=True,
             text=True,
             check=False,
             timeout=TIMEOUT,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _environment() -> dict[str, str]:
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(_REMOVED_PREFIXES)
+    }
+    return {**inherited, "PYTHONPATH": str(ROOT / "src"), "NO_PROXY": "*"}
