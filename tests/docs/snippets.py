@@ -98,8 +98,13 @@ class Page:
         lists = {
             name: list(getattr(django_settings, name)) for name in ("INSTALLED_APPS", "MIDDLEWARE")
         }
-        names = {"BASE_DIR": self.directory, "SECRET_KEY": django_settings.SECRET_KEY, **lists}
-        names["__file__"] = str(self.directory / SETTINGS)
+        names = {
+            "BASE_DIR": self.directory,
+            "DEBUG": True,
+            "SECRET_KEY": django_settings.SECRET_KEY,
+            "__file__": str(self.directory / SETTINGS),
+            **lists,
+        }
         if block.file is not None and block.file.appended:
             names |= self.settings
         exec(compile(block.text, block.where, "exec"), names)
