@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_signet import Session, end, issue
 from drf_signet.testing import token_for
 from tests.conftest import PASSWORD
+from tests.docs.pages import DOCS, table
 from tests.docs.projects import Project
 
 
@@ -33,6 +35,30 @@ INSTALLED_APPS += ["rest_framework", "drf_signet", "customers"]
 AUTH_USER_MODEL = "customers.Customer"
 """
     project.run_tests("phone_login.py", "customers", settings=settings)
+
+
+def test_comparison_of_packages_agrees_with_the_benchmarks():
+    rows = {row[""]: row for row in table(DOCS / "benchmarks.md", "The table")}
+    statements = {name: cell.strip("*") for name, cell in rows["request"].items() if name}
+    assert max(
+        statements, key=lambda name: statements[name].isdigit() and int(statements[name])
+    ) == ("knox")
+    assert (statements["drf-signet"], statements["knox"]) == ("0", "2")
+    text = (DOCS / "concepts" / "which-package.md").read_text(encoding="utf-8")
+    assert "each request runs two SQL statements" in text
+    ahead = (DOCS / "benchmarks.md").read_text(encoding="utf-8").partition("a peer is ahead")[2]
+    assert re.search(r"logins, 4 clients; loopback \(ahead: simplejwt", ahead)
+    assert re.search(r"Memory .* \(ahead: simplejwt", ahead)
+    assert re.search(r"Logout until every process .* \(ahead: knox", ahead)
+
+
+def test_comparison_of_packages_has_a_source_for_each_other_package():
+    text = (DOCS / "concepts" / "which-package.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    assert len(sections) == 9
+    assert [section.splitlines()[0] for section in sections if "(https://" not in section] == [
+        "drf-signet"
+    ]
 
 
 class CountingHasher(MD5PasswordHasher):
