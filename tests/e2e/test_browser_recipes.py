@@ -58,7 +58,7 @@ def recipe(title: str) -> dict[str, str]:
     """Return the files in the guide's introduction and in one of its sections, by file name."""
     text = GUIDE.read_text(encoding="utf-8")
     introduction, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
-    [section] = [text for text in sections if re.match(rf"{title}[:\n]", text)]
+    [section] = [text for text in sections if re.match(rf"{title}( interceptor)?\n", text)]
     return dict(_FENCE.findall(introduction) + _FENCE.findall(section))
 
 
