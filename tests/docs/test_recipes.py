@@ -38,12 +38,12 @@ AUTH_USER_MODEL = "customers.Customer"
 
 
 def test_comparison_of_packages_agrees_with_the_benchmarks():
-    rows = {row[""]: row for row in table(DOCS / "benchmarks.md", "The table")}
-    statements = {name: cell.strip("*") for name, cell in rows["request"].items() if name}
-    assert max(
-        statements, key=lambda name: statements[name].isdigit() and int(statements[name])
-    ) == ("knox")
-    assert (statements["drf-signet"], statements["knox"]) == ("0", "2")
+    rows = {next(iter(row.values())): row for row in table(DOCS / "benchmarks.md", "The table")}
+    cells = {name: cell.strip("*") for name, cell in rows["request"].items()}
+    statements = {name: int(cell) for name, cell in cells.items() if cell.isdigit()}
+    assert statements["drf-signet"] == 0
+    assert [name for name in statements if statements[name] >= 2] == ["knox"]
+    assert statements["knox"] == 2
     text = (DOCS / "concepts" / "which-package.md").read_text(encoding="utf-8")
     assert "each request runs two SQL statements" in text
     ahead = (DOCS / "benchmarks.md").read_text(encoding="utf-8").partition("a peer is ahead")[2]

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
@@ -70,7 +69,7 @@ def vite(folder: Path, port: int) -> Iterator[str]:
         assert server.poll() is None, (folder / "log").read_text()
         try:
             return bool(urlopen(origin).status == 200)
-        except URLError:
+        except OSError:
             return False
 
     try:
