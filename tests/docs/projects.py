@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.docs.pages import DOCS, ROOT, blocks
@@ -20,7 +22,6 @@ TESTS = Path(__file__).with_name("in_projects")
 SETTINGS = "mysite/settings.py"
 #: Timeout of one command, in seconds.
 TIMEOUT = 60
-_STARTING = "Starting development server at "
 _REMOVED_PREFIXES = ("DJANGO_", "PYTHON", "COVERAGE_", "SIGNET_")
 #: Settings that are appended to the settings of a new project, before those of the page.
 _FOR_TESTS = """
@@ -79,28 +80,30 @@ class Project:
         self._run("manage.py", *arguments)
 
     @contextmanager
-    def served(self, port: int) -> Iterator[None]:
-        """Run the project's server; at the end, assert that its log has no traceback."""
-        log = self._directory / "server.log"
-        command = [self._python, "-u", "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
-        with log.open("w", encoding="utf-8") as stream:
+    def served(self, port: int, *command: str) -> Iterator[None]:
+        """Run the project's server; at the end, assert that its log has no traceback.
+
+        Args:
+            command: the command that starts the server. By default, it is `manage.py runserver`.
+        """
+        address = f"127.0.0.1:{port}"
+        runserver = (self._python, "-u", "manage.py", "runserver", "--noreload", address)
+        path = self._directory / "server.log"
+        with path.open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
-                command,
+                command or runserver,
                 cwd=self._directory,
                 env=_environment(),
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                text=True,
+                stdout=log,
+                stderr=log,
             )
         try:
-            assert process.stdout is not None
-            started = any(line.startswith(_STARTING) for line in process.stdout)
-            assert started, log.read_text(encoding="utf-8")
+            wait_until_listening(port, process)
             yield
         finally:
             process.terminate()
-            process.communicate(timeout=TIMEOUT)
-        assert "Traceback" not in log.read_text(encoding="utf-8"), log.read_text(encoding="utf-8")
+            process.wait(timeout=TIMEOUT)
+        assert "Traceback" not in path.read_text(encoding="utf-8"), path.read_text(encoding="utf-8")
 
     def _run(self, *arguments: str) -> None:
         done = subprocess.run(
@@ -113,6 +116,17 @@ class Project:
             timeout=TIMEOUT,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server accepts connections."""
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server has exited"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server does not listen")
 
 
 def _environment() -> dict[str, str]:

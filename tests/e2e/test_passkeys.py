@@ -4,54 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.docs.pages import DOCS, blocks
-from tests.docs.projects import SETTINGS, Project
-from tests.e2e.example import free_port
-from tests.e2e.node import CLIENT
+from tests.e2e.page_project import serve
 from tests.e2e.pages_site import wait_until_ready
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-GUIDE = "howto/passkeys.md"
-#: The URL configuration that adds a page, with the scripts in the folder `scripts`.
-PAGES = """
-from pathlib import Path
-
-from django.http import HttpResponse
-from django.urls import path
-
-from mysite import urls
-
-ICON = '<link rel="icon" href="data:,">'
-HTML = f'<!doctype html>{ICON}<script type="module" src="/s/main.js"></script>'
-
-
-def script(request, name):
-    text = Path("scripts", name).read_text(encoding="utf-8")
-    return HttpResponse(text, content_type="text/javascript")
-
-
-urlpatterns = [
-    path("", lambda request: HttpResponse(HTML)),
-    path("s/<str:name>", script),
-    *urls.urlpatterns,
-]
-"""
-SCRIPTS = {
-    "main.js": "import { auth } from './auth.js'; import * as passkeys from './passkeys.js';\n"
-    "Object.assign(window, { auth, passkeys });",
-    "auth.js": "import { createAuth } from './client.js'; export const auth = createAuth();",
-}
-CREATE_USERS = """
-from django.contrib.auth.models import User
-for name in ("vitor", "rita"):
-    User.objects.create_user(name, password="123")
+SETTINGS = """
+SIGNET = {"COOKIE": {"SECURE": False}, "LOGIN_THROTTLE": None}
+PASSKEY_HOST = "localhost"
+PASSKEY_ORIGINS = ["$origin"]
 """
 AUTHENTICATOR = {
     "protocol": "ctap2",
@@ -75,32 +41,9 @@ window.fetch = async (input, init) => {
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve the project of the page, and yield its origin."""
-    directory, port = tmp_path_factory.mktemp("passkeys"), free_port()
-    project = Project(directory, GUIDE)
-    project.append(
-        SETTINGS,
-        f"""
-ROOT_URLCONF = "mysite.pages"
-SIGNET = {{"COOKIE": {{"SECURE": False}}, "LOGIN_THROTTLE": None}}
-PASSKEY_HOST = "localhost"
-PASSKEY_ORIGINS = ["http://localhost:{port}"]
-""",
-    )
-    project.append("mysite/pages.py", PAGES)
-    write_scripts(directory / "work" / "scripts")
-    project.manage("makemigrations", "accounts")
-    project.manage("migrate")
-    project.manage("shell", "-c", CREATE_USERS)
-    with project.served(port):
-        yield f"http://localhost:{port}"
-
-
-def write_scripts(directory: Path) -> None:
-    directory.mkdir()
-    [code] = [block.text for block in blocks(DOCS / GUIDE) if block.text.startswith("// passkeys")]
-    scripts = {**SCRIPTS, "passkeys.js": code, "client.js": CLIENT.read_text(encoding="utf-8")}
-    for name, text in scripts.items():
-        (directory / name).write_text(text, encoding="utf-8")
+    directory = tmp_path_factory.mktemp("passkeys")
+    with serve(directory, "howto/passkeys.md", settings=SETTINGS) as origin:
+        yield origin
 
 
 @pytest.fixture
@@ -133,28 +76,28 @@ def status(tab: Page, path: str, body: str = "{}", **headers: str) -> Any:
 
 def test_passkey_logs_in_steps_up_and_replaces_the_password(tab: Page) -> None:
     log_in(tab, "vitor")
-    tab.evaluate("passkeys.register()")
+    tab.evaluate("recipe.register()")
     assert status(tab, "/api/transfer/")[0] == 403
     assert status(tab, "/api/transfer/")[1]["code"] == "step_up_required"
-    tab.evaluate("passkeys.stepUp()")
+    tab.evaluate("recipe.stepUp()")
     assert status(tab, "/api/transfer/") == [200, {"transferred": True}]
 
     tab.evaluate("auth.logout()")
     refused = "auth.login({username: 'vitor', password: '123'}).catch(({code}) => code)"
     assert tab.evaluate(refused) == "no_active_account"
-    tab.evaluate("void passkeys.login()")
+    tab.evaluate("void recipe.login()")
     tab.wait_for_function("window.auth && auth.state.status === 'in'")
     assert status(tab, "/api/transfer/")[0] == 403  # a new session has not stepped up
 
     # An answer works once.
-    tab.evaluate("passkeys.stepUp()")
+    tab.evaluate("recipe.stepUp()")
     last = tab.evaluate("sent.findLast(({ path }) => path === '/api/step-up/').body")
     assert status(tab, "/api/step-up/", last)[0] == 403
     assert status(tab, "/auth/passkey/", last)[0] == 401
     # A user cannot step up with the passkey of another user.
     tab.evaluate("auth.logout()")
     log_in(tab, "rita")
-    assert tab.evaluate("passkeys.stepUp().catch(({ message }) => message)").endswith("403")
+    assert tab.evaluate("recipe.stepUp().catch(({ message }) => message)").endswith("403")
 
 
 @pytest.mark.parametrize(
