@@ -5,15 +5,17 @@ Pages contain no markup that is only for tests. The language of a block determin
 - `python`: A block whose first line is a path, such as `# mysite/urls.py`, is a file. If the first
   line is `# mysite/settings.py, at the end`, the block is appended to that file. Any other block is
   a snippet.
-- `py`: A file that needs another package, such as simplejwt, or several databases. `tests/swap`
-  runs the file in a virtual environment in which the other package is installed. `tests/tenants`
-  and `tests/variants` run the files of `howto/tenants.md` and `howto/audit.md`, and
-  `test_celery.py` those of `howto/celery.md`.
+- `py`: A file that needs another package, such as simplejwt, several databases, or a project with
+  models of its own. `tests/swap` runs the file in a virtual environment in which the other package
+  is installed. `tests/tenants` and `tests/variants` run the files of `howto/tenants.md` and
+  `howto/audit.md`, `test_celery.py` runs those of `howto/celery.md`, and `projects.py` builds the
+  projects of other pages.
 - `bash`: The block contains shell commands.
 - `text` or `json` after `bash`: The block is the expected output of the commands. Within a line,
   `…` matches one or more characters. A line that contains only `…` matches any number of lines.
 - `ini`, `nginx`, `yaml`, `dockerfile`: A file whose path is in the first line. `deploying.py` reads
   the files of `howto/deploying.md`.
+- `{index}` and other names in braces: The block is a directive of Sphinx.
 """
 
 from __future__ import annotations
