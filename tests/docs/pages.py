@@ -15,7 +15,8 @@ Pages contain no markup that is only for tests. The language of a block determin
   `…` matches one or more characters. A line that contains only `…` matches any number of lines.
 - `ini`, `nginx`, `yaml`, `dockerfile`: A file whose path is in the first line. `deploying.py` reads
   the files of `howto/deploying.md`.
-- `{index}` and other names in braces: The block is a directive of Sphinx.
+
+A block whose language is in braces, such as `{index}`, is a directive of Sphinx, and no code.
 """
 
 from __future__ import annotations
@@ -79,6 +80,21 @@ class File:
 
 def blocks(path: Path) -> list[Block]:
     """Return the fenced code blocks of a page, from top to bottom."""
+    return [block for block in _fenced(path) if not block.language.startswith("{")]
+
+
+def index_entries(path: Path) -> list[str]:
+    """Return the entries of the page's blocks `{index}`, which are not code."""
+    languages = [block.language for block in _fenced(path)]
+    return [
+        entry.strip()
+        for language in languages
+        if language.startswith("{index}")
+        for entry in language.removeprefix("{index}").split(",")
+    ]
+
+
+def _fenced(path: Path) -> list[Block]:
     text = path.read_text(encoding="utf-8")
     return [
         Block(

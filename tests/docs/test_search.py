@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.docs.built import BuiltSite, built_site
-from tests.docs.pages import DOCS, blocks, table
+from tests.docs.pages import DOCS, index_entries, table
 from tests.support.services import require
 
 TABLE = tomllib.loads((DOCS.parent / "tests/docs/search.toml").read_text(encoding="utf-8"))
@@ -107,11 +107,5 @@ def test_every_page_answers_words_of_the_table(folder):
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_index_entries_are_main_entries(folder):
     """Only entries that begin with `!` are found before the results of the full text."""
-    opened = [block for path in (DOCS / folder).glob("*.md") for block in blocks(path)]
-    entries = [
-        entry.strip()
-        for block in opened
-        if block.language.startswith("{index}")
-        for entry in block.language.removeprefix("{index}").split(",")
-    ]
+    entries = [entry for path in (DOCS / folder).glob("*.md") for entry in index_entries(path)]
     assert [entry for entry in entries if not entry.startswith("! ")] == []
