@@ -34,9 +34,9 @@ GRACES = {
     "1 day": DAY,
 }
 ABSENCES = {
-    "back after 10 s": timedelta(seconds=10),
-    "back after 1 h": HOUR,
-    "back after 1 day": DAY,
+    "restarted after 10 s": timedelta(seconds=10),
+    "restarted after 1 h": HOUR,
+    "restarted after 1 day": DAY,
 }
 IN_USE, OPENED_DAILY = 5 * MINUTE, 4 * HOUR
 THEFTS = 2000
