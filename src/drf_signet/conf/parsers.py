@@ -28,6 +28,7 @@ _RATE = re.compile(r"([1-9][0-9]*)/(s|sec|second|m|min|minute|h|hour|d|day)")
 #: The key of a header in `request.META`. Some servers prepend REDIRECT_ after an internal redirect.
 _META_KEY = re.compile(r"(?:REDIRECT_)*HTTP_[A-Z0-9_]+")
 _BROKERS = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
+_DATABASE_KEYS = "drf_signet.keys.database.DatabaseKeys"
 _RING_NAMES = frozenset({"kid", "alg", "key", "not_before", "not_after"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # the key is the first letter of the unit
 
@@ -237,6 +238,11 @@ def importable(value: Any) -> Any:
     if not callable(imported):
         raise ValueError("it must be a callable or its dotted path")
     return imported
+
+
+def key_provider(value: Any) -> Any:
+    """Accept "database", a callable, or its dotted path. Return the callable."""
+    return importable(_DATABASE_KEYS if value == "database" else value)
 
 
 def instant(value: Any) -> float:

@@ -18,11 +18,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from ..jose.keys import Material
-from . import caches, cookies, options, parsers
+from ..jose.keys import Key, Material
+from . import caches, cookies, options, parsers, rotation
 from .cookies import Cookies
 from .options import option
 from .parsers import RingEntry, ThrottleRates
+from .rotation import KeyRotation
 
 ClaimsHook = Callable[[Any, Any], Mapping[str, Any]]
 Rule = Callable[[Any], bool]
@@ -30,6 +31,8 @@ LifetimesHook = Callable[
     [Any, HttpRequest | None, str], tuple[timedelta | None, timedelta | None] | None
 ]
 TenantHook = Callable[[HttpRequest | None], str | None]
+#: Takes the keys of the settings, and returns a `drf_signet.keys.KeyProvider`.
+ProviderFactory = Callable[[Sequence[Key]], Any]
 #: Settings from another package: the name of the setting in `SIGNET` → the value.
 SharedSettings = Mapping[str, Any]
 
@@ -92,6 +95,14 @@ class Settings:
         'Keys `{"kid": …, "alg": …, "key": …}`, newest first. The first signs, all verify.',
         parsers.key_ring,
         secret=True,
+    )
+    KEY_PROVIDER: ProviderFactory | None = option(
+        None,
+        '"database", or the class of a provider, or its dotted path. None: the keys above.',
+        parsers.optional(parsers.key_provider),
+    )
+    KEY_ROTATION: KeyRotation = option(
+        KeyRotation(), "How the keys in the database rotate: a dict, see below.", rotation.parse
     )
     ISSUER: str | None = option(
         None, "Written to `iss`, and required there.", parsers.optional(parsers.string)

@@ -9,8 +9,8 @@ import base64
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from joserfc import jwk
 from joserfc.errors import JoseError, SecurityWarning
@@ -19,6 +19,16 @@ from joserfc.jws import JWSRegistry
 
 from ..errors import UnusableKey
 from .keys import ALGORITHMS, MIN_RSA_BITS, MIN_SECRET_BYTES, Key, as_bytes
+
+#: Algorithm → the curve, or the size in bits, of a new key. An RSA key has the smallest size.
+_NEW_KEYS: Mapping[str, str | int] = {
+    **{name: 8 * size for name, size in MIN_SECRET_BYTES.items()},
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "ES512": "P-521",
+    "EdDSA": "Ed25519",
+    "Ed25519": "Ed25519",
+}
 
 # Matches the beginnings of PEM and SSH keys, and the member `kty`, which every JWK has. A key in
 # such a format must not be used as a secret: anyone who knows the public key could sign tokens.
@@ -68,12 +78,26 @@ class LoadedKey:
             source=key,
         )
 
+    def sign(self, signing_input: bytes) -> bytes:
+        """Return the signature of a key that can sign."""
+        return self.algorithm.sign(signing_input, self.key)
+
+    def public(self) -> Key:
+        """Return the key without its private members. A shared secret stays as it is."""
+        return replace(self.source, material=self.key.as_dict(private=False))
+
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         """Return whether a signature is valid."""
         try:
             return bool(self.algorithm.verify(signed, signature, self.key))
         except Exception:  # checking an invalid signature may raise any exception
             return False
+
+
+def generate(algorithm: str) -> dict[str, Any]:
+    """Return a new key for an algorithm, as a JWK with its private members."""
+    size = _NEW_KEYS.get(algorithm, MIN_RSA_BITS)
+    return dict(jwk.JWKRegistry.generate_key(ALGORITHMS[algorithm], size).as_dict(private=True))
 
 
 def _may_sign(key: jwk.Key) -> bool:

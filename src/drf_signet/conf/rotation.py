@@ -1,0 +1,46 @@
+"""The setting `KEY_ROTATION`: when the keys of the database provider rotate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from . import options, parsers
+from .options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRotation:
+    """The keys of the `KEY_ROTATION` setting with their defaults."""
+
+    PERIOD: timedelta | None = option(
+        timedelta(days=30),
+        "How long a key signs. None: until `signet_rotate_key` makes the next key.",
+        parsers.optional(parsers.duration),
+    )
+    ALGORITHM: str = option("ES256", "The JWS algorithm of new keys.", parsers.algorithm)
+    PUBLISHED_AHEAD: timedelta = option(
+        timedelta(hours=1),
+        "How long a new key is published before it signs. Services must not cache keys for longer.",
+        parsers.duration,
+    )
+
+
+def parse(value: Any) -> KeyRotation:
+    """Parse the value of the `KEY_ROTATION` setting. Missing keys keep their defaults.
+
+    Raises:
+        ValueError: a key is unknown, a value is not valid, or PERIOD is not longer than
+            PUBLISHED_AHEAD.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError("it must be a dict")
+    if unknown := options.unknown(KeyRotation, value):
+        known = ", ".join(options.names(KeyRotation))
+        raise ValueError(f"it has no key {', '.join(map(repr, unknown))}; there are {known}")
+    rotation = options.build(KeyRotation, value)
+    if rotation.PERIOD is not None and rotation.PERIOD <= rotation.PUBLISHED_AHEAD:
+        raise ValueError("PERIOD must be longer than PUBLISHED_AHEAD")
+    return rotation

@@ -1,0 +1,271 @@
+"""Rotate and retire the keys of the table.
+
+Every change locks all rows first. Two processes that insert the first rows at once choose the same
+primary key, so the database keeps only one of them.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Q, QuerySet, Value
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from ..conf import settings as conf
+from ..db.database import DbNow, SecondsAgo, retried
+from ..errors import NotPossible
+from ..jose.loading import generate
+from ..models import sessions_for_write, write_database
+from . import encryption, succession
+from .models import CONFIGURED, KeyState, SigningKey
+from .succession import Row, Succession, poll_interval
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What a rotation or retirement has done.
+
+    Args:
+        kid: the key that signs next; "" if that does not change.
+        signs_in: after how many seconds it signs.
+        retired: the key that was retired; "" if none was.
+    """
+
+    kid: str = ""
+    signs_in: int = 0
+    retired: str = ""
+
+
+def rotate(*, to: str = "", only_if_due: bool = False, dry_run: bool = False) -> Change | None:
+    """Create and publish the next key, or let a former key sign again. Atomic.
+
+    Args:
+        to: the `kid` of the former key, or "settings" for the keys of the settings.
+        only_if_due: do nothing if the period of the current key has not passed.
+        dry_run: roll back all changes.
+
+    Returns:
+        None if nothing was changed, because no rotation is due or another process has just rotated.
+
+    Raises:
+        NotPossible: the next key is already published, or the former key cannot sign again.
+        Busy: the write kept conflicting with other transactions.
+    """
+    rotation = conf.current().KEY_ROTATION
+
+    def change(current: Succession) -> Change | None:
+        if only_if_due and current.rotates_in(rotation) > 0:
+            return None
+        if current.standby is not None:
+            raise NotPossible(
+                f"The key {current.standby.kid!r} is already published, and signs in "
+                f"{math.ceil(current.standby.starts_in)} s. `manage.py signet_retire_key "
+                f"{current.standby.kid}` cancels it."
+            )
+        ahead = math.ceil(rotation.PUBLISHED_AHEAD.total_seconds())
+        return _return_to(current, to, ahead) if to else _add(current, ahead)
+
+    return _changing(change, dry_run=dry_run)
+
+
+def retire(kid: str = "", *, now: bool = False, dry_run: bool = False) -> Change | None:
+    """Cancel a key that has not signed yet or, with `now`, refuse all tokens of a key. Atomic.
+
+    Args:
+        kid: the key, by default the one that signs.
+        now: whether to retire a key whose tokens are valid. If it signs, the next key takes over.
+        dry_run: roll back all changes.
+
+    Returns:
+        None if the key was already retired.
+
+    Raises:
+        NotPossible: there is no such key, or its tokens are valid and `now` is not set.
+        Busy: the write kept conflicting with other transactions.
+    """
+
+    def change(current: Succession) -> Change | None:
+        if not current.rows and kid in ("", CONFIGURED) and now:
+            added = _add(current, _known_to_all())
+            _erase(CONFIGURED)
+            return Change(kid=added.kid, signs_in=added.signs_in, retired=CONFIGURED)
+        row = current.find(kid) if kid else current.signer
+        if row is None:
+            raise NotPossible("No key signs now. `manage.py signet_rotate_key` makes one.")
+        state = current.state(row)
+        if state is KeyState.RETIRED:
+            return None
+        if state is not KeyState.STANDBY and not now:
+            raise NotPossible(_why_now(current, row))
+        return _retire(current, row, state)
+
+    return _changing(change, dry_run=dry_run)
+
+
+def reencrypt(*, dry_run: bool = False) -> int:
+    """Encrypt all private keys again under the current SECRET_KEY. Return their number. Atomic.
+
+    Raises:
+        NotPossible: a key was encrypted under an unknown secret.
+    """
+
+    def change(current: Succession) -> int:
+        stored = [row for row in current.rows if row.private_key]
+        for row in stored:
+            try:
+                _rows().filter(pk=row.id).update(private_key=encryption.renew(row.private_key))
+            except ValueError as error:
+                raise NotPossible(f"The key {row.kid!r} cannot be decrypted: {error}.") from error
+        return len(stored)
+
+    return _changing(change, dry_run=dry_run) or 0
+
+
+def extend(kid: str, lifetime: int) -> None:
+    """Record that a key signs a token with a longer lifetime. Runs one UPDATE."""
+    _rows().filter(kid=kid, token_lifetime__lt=lifetime).update(token_lifetime=lifetime)
+
+
+def _changing(change: Callable[[Succession], T], *, dry_run: bool) -> T | None:
+    """Lock all rows, and call a function that changes them.
+
+    Return None if another process inserts rows of the same numbers.
+    """
+    using = write_database()
+
+    def attempt() -> T:
+        with transaction.atomic(using=using):
+            rows = list(succession.values(_rows().select_for_update().order_by("pk")))
+            done = change(succession.build(rows))
+            transaction.set_rollback(dry_run, using=using)
+            return done
+
+    try:
+        return retried(attempt, using=using)
+    except IntegrityError:
+        return None
+
+
+def _rows() -> QuerySet[SigningKey]:
+    return SigningKey.objects.using(write_database())
+
+
+@sensitive_variables("jwk")
+def _add(current: Succession, ahead: int) -> Change:
+    """Insert a new key that signs in `ahead` seconds."""
+    ids = [row.id for row in current.rows]
+    if not ids:
+        lifetime = _lifetime_of_configured()
+        _rows().create(
+            id=0, kid=CONFIGURED, not_before=DbNow(), created_at=DbNow(), token_lifetime=lifetime
+        )
+    _stop_others(ahead)
+    over = [row.id for row in current.rows if current.state(row) is KeyState.RETIRED]
+    _rows().filter(pk__in=over, retired_at=None).update(retired_at=DbNow(), private_key="")
+    kid, algorithm = secrets.token_urlsafe(16), conf.current().KEY_ROTATION.ALGORITHM
+    jwk = {**generate(algorithm), "kid": kid, "alg": algorithm}
+    _rows().create(
+        id=max(ids, default=0) + 1,
+        kid=kid,
+        algorithm=algorithm,
+        private_key=encryption.encrypt(jwk),
+        created_at=DbNow(),
+        not_before=_in(ahead),
+        token_lifetime=0,
+    )
+    return Change(kid=kid, signs_in=ahead)
+
+
+def _return_to(current: Succession, kid: str, ahead: int) -> Change:
+    """Let a former key sign again: at once if processes still accept its tokens."""
+    row = current.find(kid)
+    state = current.state(row)
+    if kid == CONFIGURED and conf.current().KEY_ROTATION.PERIOD is not None:
+        raise NotPossible(
+            'Set "PERIOD" in KEY_ROTATION to None first. Otherwise, the next key is due at once.'
+        )
+    if state is KeyState.SIGNING:
+        raise NotPossible(f"The key {kid!r} signs already.")
+    if state is KeyState.RETIRED and kid != CONFIGURED:
+        raise NotPossible(f"The key {kid!r} is retired, and its private key was erased.")
+    ahead = ahead if state is KeyState.RETIRED else 0
+    _stop_others(ahead)
+    _rows().filter(pk=row.id).update(not_before=_in(ahead), signs_until=None, retired_at=None)
+    return Change(kid=kid, signs_in=ahead)
+
+
+def _retire(current: Succession, row: Row, state: KeyState) -> Change:
+    _erase(row.kid)
+    if state is KeyState.VERIFYING:
+        return Change(retired=row.kid)
+    if state is KeyState.STANDBY:
+        if current.signer is not None:  # it goes on
+            _rows().filter(pk=current.signer.id).update(signs_until=None)
+        return Change(retired=row.kid)
+    if current.standby is not None:
+        _rows().filter(pk=current.standby.id).update(not_before=DbNow())
+        return Change(kid=current.standby.kid, retired=row.kid)
+    added = _add(current, _known_to_all())
+    return Change(kid=added.kid, signs_in=added.signs_in, retired=row.kid)
+
+
+def _why_now(current: Succession, row: Row) -> str:
+    if row is current.signer:
+        return (
+            f"The key {row.kid!r} signs. `manage.py signet_rotate_key` replaces it, and its tokens "
+            "stay valid. With --now, all its tokens are refused."
+        )
+    seconds = math.ceil(current.verifies_for(row))
+    return (
+        f"The key {row.kid!r} retires by itself in {timedelta(seconds=seconds)}, when its last "
+        "token has expired. With --now, all its tokens are refused."
+    )
+
+
+def _erase(kid: str) -> None:
+    _rows().filter(kid=kid).update(retired_at=DbNow(), private_key="")
+
+
+def _stop_others(ahead: int) -> None:
+    """Let all keys stop signing in `ahead` seconds that would sign for longer."""
+    longer = Q(signs_until=None) | Q(signs_until__gt=_in(ahead))
+    _rows().filter(longer, retired_at=None).update(signs_until=_in(ahead))
+
+
+def _in(seconds: int) -> SecondsAgo:
+    return SecondsAgo(Value(-seconds))
+
+
+def _known_to_all() -> int:
+    """Return after how many seconds every process knows a key that is published now.
+
+    One thread of a process reads the table, and for one more interval, the others do not wait.
+    """
+    return math.ceil(2 * poll_interval())
+
+
+def _lifetime_of_configured() -> int:
+    """Return for how many seconds tokens of the settings' keys may be valid. Runs one SELECT.
+
+    No token expires later than its session, whatever the lifetimes were when it was issued, except
+    a legacy token, which is accepted until ADOPT_TOKENS_UNTIL.
+    """
+    settings, now = conf.current(), timezone.now()
+    latest = sessions_for_write().aggregate(latest=Max("expires_at"))["latest"] or now
+    possible = (
+        settings.ACCESS_TOKEN_LIFETIME.total_seconds(),
+        settings.REFRESH_TOKEN_LIFETIME.total_seconds(),
+        settings.SESSION_LIFETIME.total_seconds(),
+        (latest - now).total_seconds(),
+        settings.ADOPT_TOKENS_UNTIL - now.timestamp(),
+    )
+    return math.ceil(max(possible))
