@@ -141,10 +141,6 @@ class RevocationUnknown(SignetError):
     """Raised if the revocation feed fails, so that a token cannot be checked."""
 
 
-class NotPossible(SignetError):
-    """Raised if a signing key cannot be rotated or retired. The message says what to do."""
-
-
 class KeysUnavailable(SignetError):
     """Raised if the key provider fails, so that no token can be signed or checked."""
 

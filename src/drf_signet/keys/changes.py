@@ -20,12 +20,11 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..conf import settings as conf
 from ..db.database import DbNow, SecondsAgo, retried
-from ..errors import NotPossible
 from ..jose.loading import generate
 from ..models import sessions_for_write, write_database
 from . import encryption, succession
 from .models import CONFIGURED, KeyState, SigningKey
-from .succession import Row, Succession, poll_interval
+from .succession import NotPossible, Row, Succession, poll_interval
 
 T = TypeVar("T")
 

@@ -17,12 +17,16 @@ from django.db.models import QuerySet
 from ..conf import settings as conf
 from ..conf.rotation import KeyRotation
 from ..db.database import SecondsUntil, read_committed
-from ..errors import NotPossible
+from ..errors import SignetError
 from ..models import write_database
 from .models import CONFIGURED, KeyState, SigningKey
 
 #: Seconds between two reads of the table in a process if REVOCATION_POLL_INTERVAL is None, or 0.
 _UNPOLLED, _SHORTEST = 60.0, 1.0
+
+
+class NotPossible(SignetError):
+    """Raised if a key cannot be rotated or retired as requested. The message says what to do."""
 
 
 class Row(NamedTuple):
