@@ -21,5 +21,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/token/", include("drf_signet.urls")),
     path("auth/", include("drf_signet.urls_browser")),
+    path(".well-known/", include("drf_signet.urls_wellknown")),
     path("hello/", HelloView.as_view(), name="hello"),
 ]

@@ -17,6 +17,26 @@ class UnusableKey(SignetError):
     """Raised if a key in the settings is missing or cannot be used with its algorithm."""
 
 
+class DuplicateKid(UnusableKey):
+    """Raised if two keys of the key ring have the same `kid`."""
+
+
+class WrongKeyUse(UnusableKey):
+    """Raised if the `use`, the `key_ops` or the `alg` of a JWK forbids what the key is for."""
+
+
+class WrongCurve(UnusableKey):
+    """Raised if a key is on another curve than its algorithm requires."""
+
+
+class ShortKey(UnusableKey):
+    """Raised if an RSA key is too short (RFC 7518 §3.3)."""
+
+
+class ShortSecret(UnusableKey):
+    """Raised if a secret is shorter than the hash of its algorithm (RFC 7518 §3.2)."""
+
+
 class TokenError(SignetError):
     """Raised if a token is not valid.
 

@@ -161,8 +161,7 @@ async def aauthenticate_request(
     request: HttpRequest, load: Callable[[Claims], Any]
 ) -> tuple[Any, Claims] | None:
     """Do the same as `authenticate_request`, but run database queries in a thread."""
-    current = runtime.current()
-    # The tenant can depend on the thread's connection, and a key provider may block.
+    current = runtime.current()  # the tenant may depend on the thread; a key provider may block
     if current.tenant_of is not None or current.codecs.is_due():
         return await sync_to_async(authenticate_request)(request, load)
     claims = access.read(request, now=runtime.now())

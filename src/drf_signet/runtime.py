@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,18 +20,14 @@ from django.db.models import Manager, Model, QuerySet
 from . import tenants
 from .conf import caches
 from .conf import settings as conf
-from .conf.parsers import RingEntry
-from .conf.settings import (
-    ProviderFactory,
-    Settings,
-    TenantHook,
-    default_user_authentication_rule,
-)
+from .conf.keys import RingEntry
+from .conf.rotation import ProviderFactory
+from .conf.settings import Settings, TenantHook, default_user_authentication_rule
 from .conf.subjects import Subject
 from .errors import UnusableKey
 from .jose.claims import Rules
 from .jose.codec import Codec
-from .jose.keys import ALGORITHMS, Key, KeyRing
+from .jose.keys import ALGORITHMS, Key, KeyRing, as_bytes
 from .jose.verified import VerifiedTokens
 from .keys.renewal import Cache, ConfiguredKeys, RenewedKeys
 from .sessions import broadcast, opening, revocation
@@ -220,6 +216,7 @@ def _ring_key(entry: RingEntry, settings: Settings) -> Key:
         algorithm=entry["alg"] or settings.ALGORITHM,
         material=entry["key"],
         kid=entry["kid"],
+        derives_kid=True,
         not_before=-math.inf if not_before is None else not_before,
         not_after=math.inf if not_after is None else not_after,
     )
@@ -231,7 +228,8 @@ def _secret_keys(settings: Settings) -> Sequence[Key]:
     Otherwise, return SECRET_KEY and its fallbacks.
     """
     secrets = conf.secrets()
-    if settings.SIGNING_KEY is not None and secrets[0] != settings.SIGNING_KEY:
-        return [Key(algorithm=settings.ALGORITHM, material=settings.SIGNING_KEY)]
+    own = settings.SIGNING_KEY
+    if own is not None and (isinstance(own, Mapping) or as_bytes(own) != as_bytes(secrets[0])):
+        return [Key(algorithm=settings.ALGORITHM, material=own)]
     # A short SECRET_KEY only leads to a warning (signet.W001): other parts of Django use it, too.
     return [Key(algorithm=settings.ALGORITHM, material=key, allow_short=True) for key in secrets]

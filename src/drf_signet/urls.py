@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from . import views
+from . import views, views_wellknown
 
 urlpatterns = [
     path("", views.TokenObtainPairView.as_view(), name="token_obtain_pair"),
@@ -15,4 +15,5 @@ urlpatterns = [
     path("logout/others/", views.TokenLogoutOthersView.as_view(), name="token_logout_others"),
     path("sessions/", views.SessionListView.as_view(), name="session_list"),
     path("sessions/<str:session_id>/", views.SessionDetailView.as_view(), name="session_detail"),
+    path("jwks/", views_wellknown.JWKSetView.as_view(), name="jwks"),
 ]

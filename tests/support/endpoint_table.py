@@ -54,6 +54,8 @@ SESSIONS = Endpoint(name="session_list", method="GET", protected=True)
 SESSION = Endpoint(
     name="session_detail", method="DELETE", also=frozenset({"PATCH"}), protected=True
 )
+#: The only endpoint whose answer may be cached, and that answers in JSON alone.
+JWKS = Endpoint(name="jwks", method="GET")
 
 OPEN = (OBTAIN, REFRESH, VERIFY, LOGOUT)
 PROTECTED = (LOGOUT_ALL, LOGOUT_OTHERS, SESSIONS, SESSION)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from drf_signet.jose.keys import ALGORITHMS, Key
+from drf_signet.jose.keys import ALGORITHMS, CURVES, Key
 
 #: The time that tests pass to the package as the current time, in POSIX seconds.
 NOW = 1_800_000_000
@@ -29,6 +29,11 @@ _HASHES: Mapping[str, Callable[[], hashes.HashAlgorithm]] = {
     "256": hashes.SHA256,
     "384": hashes.SHA384,
     "512": hashes.SHA512,
+}
+_CURVES: Mapping[str, Callable[[], ec.EllipticCurve]] = {
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
 }
 
 Jwk = Mapping[str, str]
@@ -124,7 +129,8 @@ def compact(value: Mapping[str, Any]) -> str:
 
 def signer(alg: str, whose: str = "rfc") -> Signer:
     """Return a signer with the example key of an RFC (`rfc`) or with a different key (`other`)."""
-    return Signer(alg=alg, jwk=_KEYS[whose][ALGORITHMS[alg]])
+    keys = _KEYS[whose]
+    return Signer(alg=alg, jwk=keys.get(CURVES.get(alg, "")) or keys[ALGORITHMS[alg]])
 
 
 #: One signer for each type of key, with the example keys of the RFCs.
@@ -167,7 +173,7 @@ def _private_key(members: tuple[tuple[str, str], ...]) -> PrivateKey:
         name: int.from_bytes(decode(jwk[name]), "big") for name in jwk.keys() - {"kty", "crv"}
     }
     if jwk["kty"] == "EC":
-        return ec.derive_private_key(number["d"], ec.SECP256R1())
+        return ec.derive_private_key(number["d"], _CURVES[jwk["crv"]]())
     numbers = rsa.RSAPrivateNumbers(
         p=number["p"],
         q=number["q"],

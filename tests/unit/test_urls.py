@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from drf_signet import urls
-from tests.support.endpoint_table import ALL, UNKNOWN_SESSION_ID
+from tests.support.endpoint_table import ALL, JWKS, UNKNOWN_SESSION_ID
 
 PATHS = {
     "token_obtain_pair": "/api/token/",
@@ -15,6 +15,9 @@ PATHS = {
     "token_logout": "/api/token/logout/",
     "token_logout_all": "/api/token/logout/all/",
     "token_logout_others": "/api/token/logout/others/",
+    "jwks": "/api/token/jwks/",
+    "signet_wellknown:jwks": "/.well-known/jwks.json",
+    "signet_wellknown:metadata": "/.well-known/oauth-authorization-server",
     "session_list": "/api/token/sessions/",
     "session_detail": f"/api/token/sessions/{UNKNOWN_SESSION_ID}/",
 }
@@ -22,7 +25,7 @@ PATHS = {
 
 def test_every_route_is_in_the_endpoint_table() -> None:
     names = [pattern.name for pattern in urls.urlpatterns]
-    assert sorted(names) == sorted(endpoint.name for endpoint in ALL)
+    assert sorted(names) == sorted(endpoint.name for endpoint in (*ALL, JWKS))
 
 
 @pytest.mark.parametrize("name", PATHS)

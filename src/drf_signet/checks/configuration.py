@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
@@ -11,21 +11,44 @@ from django.urls import NoReverseMatch, reverse
 
 from .. import runtime
 from ..conf import settings as conf
-from ..errors import UnusableKey
+from ..errors import (
+    DuplicateKid,
+    ShortKey,
+    ShortSecret,
+    UnusableKey,
+    WrongCurve,
+    WrongKeyUse,
+)
 from ..jose.keys import MIN_SECRET_BYTES
+from . import keys
 
 
 @register(Tags.security)
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """Report invalid settings (E001), unusable keys (E002) and short secrets (W001)."""
+    """Report invalid settings (E001), unusable keys (E002, E010 to E016) and secrets (W001)."""
     try:
         current = runtime.current()
     except ImproperlyConfigured as error:
         return [Error(str(error), id="signet.E001")]
     except UnusableKey as error:
-        hint = "See ALGORITHM, SIGNING_KEY, VERIFYING_KEY and KEYS."
-        return [Error(f"The signing key cannot be used: {error}.", hint=hint, id="signet.E002")]
-    return list(_check_secrets(current.settings))
+        return [_unusable(error)]
+    return [*_check_secrets(current.settings), *keys.check(current)]
+
+
+#: Why a key cannot be used → the id of the check.
+_IDS: Mapping[type[UnusableKey], str] = {
+    DuplicateKid: "signet.E010",
+    WrongKeyUse: "signet.E011",
+    WrongCurve: "signet.E012",
+    ShortKey: "signet.E013",
+    ShortSecret: "signet.E014",
+}
+
+
+def _unusable(error: UnusableKey) -> CheckMessage:
+    hint = "See ALGORITHM, SIGNING_KEY, VERIFYING_KEY and KEYS."
+    check_id = _IDS.get(type(error), "signet.E002")
+    return Error(f"The signing key cannot be used: {error}.", hint=hint, id=check_id)
 
 
 @register(Tags.urls)

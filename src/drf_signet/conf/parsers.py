@@ -7,17 +7,17 @@ the setting, as in "SIGNET['COOKIE']: it must be a dict".
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
 from ..jose.checks import MAX_LIFETIME
-from ..jose.keys import ALGORITHMS, Material
+from ..jose.keys import ALGORITHMS
 
 T = TypeVar("T")
 
@@ -28,22 +28,7 @@ _RATE = re.compile(r"([1-9][0-9]*)/(s|sec|second|m|min|minute|h|hour|d|day)")
 #: The key of a header in `request.META`. Some servers prepend REDIRECT_ after an internal redirect.
 _META_KEY = re.compile(r"(?:REDIRECT_)*HTTP_[A-Z0-9_]+")
 _BROKERS = frozenset({"redis", "rediss", "unix", "valkey", "valkeys"})
-_DATABASE_KEYS = "drf_signet.keys.database.DatabaseKeys"
-_RING_NAMES = frozenset({"kid", "alg", "key", "not_before", "not_after"})
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # the key is the first letter of the unit
-
-
-class RingEntry(TypedDict):
-    """One entry of the `KEYS` setting. If `alg` is None, the ALGORITHM setting applies.
-
-    The times are in POSIX seconds; None is no limit.
-    """
-
-    kid: str | None
-    alg: str | None
-    key: Material
-    not_before: float | None
-    not_after: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,48 +186,12 @@ def algorithm(value: Any) -> str:
     return value
 
 
-@sensitive_variables("value")
-def key_material(value: Any) -> Material:
-    """Accept a secret, a PEM string or a JWK."""
-    if not isinstance(value, str | bytes | Mapping) or not value:
-        raise ValueError("it must be a secret, a PEM string or a JWK, and not empty")
-    return value
-
-
-@sensitive_variables("value")
-def key_ring(value: Any) -> tuple[RingEntry, ...]:
-    """Accept a list of keys, each a dict with the names of `RingEntry`. Only `key` is required."""
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        raise ValueError("it must be a list of keys")
-    return tuple(map(_ring_entry, value))
-
-
-@sensitive_variables("entry")
-def _ring_entry(entry: Any) -> RingEntry:
-    if not isinstance(entry, Mapping) or not {"key"} <= entry.keys() <= _RING_NAMES:
-        raise ValueError(
-            'each key is {"key": …}, with any of "kid", "alg", "not_before" and "not_after"'
-        )
-    return {
-        "kid": optional(string)(entry.get("kid")),
-        "alg": optional(algorithm)(entry.get("alg")),
-        "key": key_material(entry["key"]),
-        "not_before": optional(instant)(entry.get("not_before")),
-        "not_after": optional(instant)(entry.get("not_after")),
-    }
-
-
 def importable(value: Any) -> Any:
     """Accept a callable or its dotted path, and return the callable."""
     imported = import_string(value) if isinstance(value, str) else value
     if not callable(imported):
         raise ValueError("it must be a callable or its dotted path")
     return imported
-
-
-def key_provider(value: Any) -> Any:
-    """Accept "database", a callable, or its dotted path. Return the callable."""
-    return importable(_DATABASE_KEYS if value == "database" else value)
 
 
 def instant(value: Any) -> float:

@@ -1,14 +1,21 @@
-"""The setting `KEY_ROTATION`: when the keys of the database provider rotate."""
+"""The settings `KEY_PROVIDER`, and `KEY_ROTATION` for the provider "database"."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from ..jose.keys import Key
 from . import options, parsers
 from .options import option
+
+
+#: Takes the keys of the settings, and returns a `drf_signet.keys.KeyProvider`.
+ProviderFactory = Callable[[Sequence[Key]], Any]
+
+_DATABASE_KEYS = "drf_signet.keys.database.DatabaseKeys"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +33,11 @@ class KeyRotation:
         "How long a new key is published before it signs. Services must not cache keys for longer.",
         parsers.duration,
     )
+
+
+def provider(value: Any) -> Any:
+    """Accept "database", a callable, or its dotted path. Return the callable."""
+    return parsers.importable(_DATABASE_KEYS if value == "database" else value)
 
 
 def parse(value: Any) -> KeyRotation:

@@ -18,12 +18,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from ..jose.keys import Key, Material
-from . import caches, cookies, options, parsers, rotation
+from ..jose.keys import Material
+from . import caches, cookies, keys, options, parsers, rotation
 from .cookies import Cookies
+from .keys import RingEntry
 from .options import option
-from .parsers import RingEntry, ThrottleRates
-from .rotation import KeyRotation
+from .parsers import ThrottleRates
+from .rotation import KeyRotation, ProviderFactory
 
 ClaimsHook = Callable[[Any, Any], Mapping[str, Any]]
 Rule = Callable[[Any], bool]
@@ -31,8 +32,6 @@ LifetimesHook = Callable[
     [Any, HttpRequest | None, str], tuple[timedelta | None, timedelta | None] | None
 ]
 TenantHook = Callable[[HttpRequest | None], str | None]
-#: Takes the keys of the settings, and returns a `drf_signet.keys.KeyProvider`.
-ProviderFactory = Callable[[Sequence[Key]], Any]
 #: Settings from another package: the name of the setting in `SIGNET` → the value.
 SharedSettings = Mapping[str, Any]
 
@@ -82,24 +81,24 @@ class Settings:
     SIGNING_KEY: Material | None = option(
         None,
         "Secret, PEM string or JWK. None: SECRET_KEY signs, and SECRET_KEY_FALLBACKS verify too.",
-        parsers.optional(parsers.key_material),
+        parsers.optional(keys.key_material),
         secret=True,
     )
     VERIFYING_KEY: Material | None = option(
         None,
         "A public key that verifies tokens. Without SIGNING_KEY, no tokens can be issued.",
-        parsers.optional(parsers.key_material),
+        parsers.optional(keys.key_material),
     )
     KEYS: tuple[RingEntry, ...] = option(
         (),
-        'Keys `{"kid": …, "alg": …, "key": …}`, newest first. The first signs, all verify.',
-        parsers.key_ring,
+        "The key ring, newest first: the first key signs, all verify. See below.",
+        keys.key_ring,
         secret=True,
     )
     KEY_PROVIDER: ProviderFactory | None = option(
         None,
         '"database", or the class of a provider, or its dotted path. None: the keys above.',
-        parsers.optional(parsers.key_provider),
+        parsers.optional(rotation.provider),
     )
     KEY_ROTATION: KeyRotation = option(
         KeyRotation(), "How the keys in the database rotate: a dict, see below.", rotation.parse
@@ -208,6 +207,17 @@ class Settings:
         if idle_seconds is not None:
             return timedelta(seconds=abs(idle_seconds))
         return self.COOKIE.IDLE_LIFETIME if transport == "cookie" else self.REFRESH_TOKEN_LIFETIME
+
+    @property
+    def longest_lifetime(self) -> timedelta:
+        """The longest lifetime of a token, unless `LIFETIMES` or `issue` chooses a longer one."""
+        cookie = self.COOKIE
+        return max(
+            self.ACCESS_TOKEN_LIFETIME,
+            self.REFRESH_TOKEN_LIFETIME,
+            cookie.IDLE_LIFETIME,
+            cookie.REMEMBERED_IDLE_LIFETIME or cookie.IDLE_LIFETIME,
+        )
 
     def login_lifetime(self, transport: str) -> timedelta:
         """Return the time from the login to the expiry of the session."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..errors import BadSignature, MalformedToken, UnknownKey, UnusableKey, WrongAlgorithm
 from . import strictjson
-from .keys import Key, KeyRing
+from .keys import Key, KeyRing, refuse_duplicates
 from .loading import LoadedKey
 
 #: Maximum length of a token that is issued or accepted, in characters.
@@ -43,7 +43,8 @@ class Codec:
         sign: signs the tokens. By default, the keys of the ring do.
 
     Raises:
-        UnusableKey: a key cannot be loaded or does not fit its algorithm.
+        UnusableKey: a key cannot be loaded or does not fit its algorithm, or two keys share a
+            `kid`.
     """
 
     since: float
@@ -58,12 +59,18 @@ class Codec:
         self._sign = sign
         self._ring = ring
         self._loaded = tuple(LoadedKey.load(key) for key in ring.keys)
+        refuse_duplicates(key.kid for key in self._loaded)
         self._select_keys_of(now)
 
     @property
     def can_sign(self) -> bool:
         """Whether there is a key that signs now; a public key cannot."""
         return self._signing is not None and bool(self._sign or self._signing.can_sign)
+
+    @property
+    def verifying_keys(self) -> tuple[LoadedKey, ...]:
+        """The keys that verify now, in the order of the ring."""
+        return self._keys
 
     def at(self, now: float) -> Codec:
         """Return the codec for another time, without loading the keys again."""
@@ -110,7 +117,7 @@ class Codec:
         signing_input = f"{self._header}{self._separator}{strictjson.b64url_encode(payload)}"
         data = signing_input.encode("ascii")
         if self._sign is None:
-            signature = key.sign(data)
+            signature = key.algorithm.sign(data, key.key)
         else:
             signature = self._sign(key.source, data, lifetime=_lifetime(claims))
         token = f"{signing_input}{self._separator}{strictjson.b64url_encode(signature)}"
@@ -156,7 +163,7 @@ class Codec:
 
     def _build_tables(self) -> None:
         self._keys_by_kid = {key.kid: (key,) for key in self._keys if key.kid is not None}
-        without_kid = tuple(key for key in self._keys if key.kid is None)
+        without_kid = tuple(key for key in self._keys if key.source.kid is None)
         self._keys_without_kid = self._keys if len(self._loaded) == 1 else without_kid
         # Encoded header → the keys to verify the token with. The headers that this class writes
         # are found here and need not be parsed.

@@ -6,10 +6,10 @@ A `Key` only holds the configured values, from which `drf_signet.jose.loading` l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from ..errors import UnusableKey
+from ..errors import DuplicateKid, ShortSecret, UnusableKey
 
 #: Algorithm → key type (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2).
 ALGORITHMS: Mapping[str, str] = {
@@ -32,6 +32,15 @@ ALGORITHMS: Mapping[str, str] = {
 #: Algorithm → minimum length of a secret in bytes, which is the size of the hash (RFC 7518 §3.2).
 MIN_SECRET_BYTES: Mapping[str, int] = {"HS256": 32, "HS384": 48, "HS512": 64}
 
+#: Algorithm → curve (RFC 7518 §3.4, RFC 8037 §3.1, RFC 9864 §2.2).
+CURVES: Mapping[str, str] = {
+    "ES256": "P-256",
+    "ES384": "P-384",
+    "ES512": "P-521",
+    "EdDSA": "Ed25519",
+    "Ed25519": "Ed25519",
+}
+
 #: Minimum size of an RSA key, in bits (RFC 7518 §3.3).
 MIN_RSA_BITS = 2048
 
@@ -49,7 +58,11 @@ class Key:
     Args:
         algorithm: one of `ALGORITHMS`. The key verifies only tokens with this algorithm.
         material: the secret, a PEM string, or a JWK as a mapping.
-        kid: the `kid` in the header of every token that the key signs; None omits it.
+        kid: the `kid` in the header of every token that the key signs. If None, `derives_kid`
+            decides.
+        derives_kid: whether a key without `kid` takes the `kid` of its JWK or, if there is none,
+            the thumbprint of its public key (RFC 7638). A secret never gets a thumbprint: every
+            token would contain a hash of the secret.
         allow_short: whether to accept a secret that is shorter than the algorithm requires.
         not_before, not_after: the two times in POSIX seconds. The default is no limit.
 
@@ -62,6 +75,7 @@ class Key:
     material: Material = field(repr=False)
     kid: str | None = None
     allow_short: bool = False
+    derives_kid: bool = False
     not_before: float = -math.inf
     not_after: float = math.inf
 
@@ -72,7 +86,7 @@ class Key:
             raise UnusableKey(f"the key for {self.algorithm} is empty")
         if self.is_short and not self.allow_short:
             needed = MIN_SECRET_BYTES[self.algorithm]
-            raise UnusableKey(f"{self.algorithm} needs a secret of at least {needed} bytes")
+            raise ShortSecret(f"{self.algorithm} needs a secret of at least {needed} bytes")
         if not self.not_before < self.not_after:
             raise UnusableKey("not_after must be later than not_before")
 
@@ -92,7 +106,8 @@ class KeyRing:
     first.
 
     Raises:
-        UnusableKey: the ring is empty, or two keys share a `kid`.
+        UnusableKey: the ring is empty.
+        DuplicateKid: two keys share a `kid`.
     """
 
     keys: tuple[Key, ...]
@@ -100,9 +115,7 @@ class KeyRing:
     def __post_init__(self) -> None:
         if not self.keys:
             raise UnusableKey("there is no key")
-        kids = [key.kid for key in self.keys if key.kid is not None]
-        if len(set(kids)) != len(kids):
-            raise UnusableKey("two keys share a kid")
+        refuse_duplicates(key.kid for key in self.keys)
 
     def signing_key(self, now: float) -> Key | None:
         """Return the key that signs at a time, in POSIX seconds; None if no key does."""
@@ -120,6 +133,17 @@ class KeyRing:
         times = [time for key in self.keys for time in (key.not_before, key.not_after)]
         begins = max((time for time in times if time <= now), default=-math.inf)
         return begins, min((time for time in times if time > now), default=math.inf)
+
+
+def refuse_duplicates(kids: Iterable[str | None]) -> None:
+    """Check that no two keys share a `kid`. Keys without `kid` are ignored.
+
+    Raises:
+        DuplicateKid: two keys share a `kid`.
+    """
+    found = [kid for kid in kids if kid is not None]
+    if len(set(found)) != len(found):
+        raise DuplicateKid("two keys share a kid")
 
 
 def as_bytes(material: str | bytes) -> bytes:

@@ -77,7 +77,7 @@ class DatabaseKeys:
         row = self._rows.get(kid)
         if row is not None and lifetime > row.token_lifetime:
             changes.extend(kid, math.ceil(lifetime))
-        return loaded.sign(signing_input)
+        return loaded.algorithm.sign(signing_input, loaded.key)
 
     def _find(self, key: Key) -> tuple[LoadedKey | None, str]:
         """Return the loaded private key, and the `kid` of its row."""

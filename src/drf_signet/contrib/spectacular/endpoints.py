@@ -30,7 +30,7 @@ class SignetSchema(AutoSchema):
         """Return the view's answers. Its own serializer describes a method without answers."""
         own = super().get_response_serializers()
         known = sorted(self.view.responses.get(self.method, {}).items())
-        return {status: _answer(body, own) for status, body in known} or own
+        return {status: _answer(status, body, own) for status, body in known} or own
 
     def get_summary(self) -> str | None:
         """Return the first line of the description."""
@@ -56,11 +56,13 @@ class SignetSchema(AutoSchema):
         return f"Auth{name}" if type(serializer).__module__ == serializers.__name__ else name
 
 
-def _answer(body: Any, own: Any) -> Any:
+def _answer(status: int, body: Any, own: Any) -> Any:
     if isinstance(body, Own):
         return own if body is Own.ONE else type(own)(many=True)
     if body is None:
-        return OpenApiResponse(description="Done. The response has no body.")
+        done = "Not modified since the response with the `ETag` in `If-None-Match`."
+        text = done if status == 304 else "Done. The response has no body."
+        return OpenApiResponse(description=text)
     if body is serializers.NothingSerializer:  # without a field, drf-spectacular drops the body
         return OpenApiResponse({"type": "object"}, description="Done. The object is empty.")
     return OpenApiResponse(body, description=get_doc(body))

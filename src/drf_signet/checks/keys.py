@@ -1,0 +1,76 @@
+"""The checks of keys that can be loaded: whether they are secret, and when they sign."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
+
+from .. import runtime
+from ..jose.keys import Key, KeyRing
+from ..jose.loading import LoadedKey
+from ..jose.published import is_published
+from ..runtime import Runtime
+
+
+def check(current: Runtime) -> Iterator[CheckMessage]:
+    """Report published secrets (E015) and gaps in the times of KEYS (E016, W021, W022)."""
+    ring = runtime.key_ring(current.settings)
+    yield from _check_published(ring)
+    if current.settings.KEYS:
+        yield from _check_times(ring, current)
+
+
+def _check_published(ring: KeyRing) -> Iterator[CheckMessage]:
+    secrets = (LoadedKey.load(key).secret() for key in ring.keys)
+    if any(is_published(secret) for secret in secrets if secret is not None):
+        message = "A secret that verifies tokens is published: everyone can sign valid tokens."
+        hint = (
+            "It is the example of a specification, a tutorial or a product. Generate another: "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(64))'`."
+        )
+        yield Error(message, hint=hint, id="signet.E015")
+
+
+def _check_times(ring: KeyRing, current: Runtime) -> Iterator[CheckMessage]:
+    now = runtime.now()
+    if ring.signing_key(now) is None:
+        message = "No key of KEYS signs now: each has expired, or its not_before is in the future."
+        hint = "Add a key without times, or change not_before and not_after."
+        yield Error(message, hint=hint, id="signet.E016")
+        return
+    longest = current.settings.longest_lifetime.total_seconds()
+    for key, ends in _ends_of_signing(ring, now):
+        if ends == key.not_after and ring.signing_key(ends) is None:
+            message = f"From {_iso(ends)} on, no key of KEYS signs, and nobody can log in."
+            hint = "Add the next key, with a not_before before that time."
+            yield Warning(message, hint=hint, id="signet.W021")
+        elif key.not_after < ends + longest:
+            message = (
+                f"A key of KEYS signs until {_iso(ends)} and expires at {_iso(key.not_after)}: "
+                "its last tokens are refused before they expire."
+            )
+            hint = "Set not_after to the longest lifetime of a token after the next key signs."
+            yield Warning(message, hint=hint, id="signet.W022")
+
+
+def _ends_of_signing(ring: KeyRing, now: float) -> Iterator[tuple[Key, float]]:
+    """Yield each key that signs now or later, and when the next key signs or the key expires.
+
+    Stop when no key signs, and at a key that signs forever.
+    """
+    begins = now
+    while (key := ring.signing_key(begins)) is not None:
+        ends = begins
+        while ends < math.inf and ring.signing_key(ends) is key:
+            ends = ring.period(ends)[1]
+        if ends == math.inf:
+            return
+        yield key, ends
+        begins = ends
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
