@@ -11,7 +11,6 @@ from ..jose.keys import Key
 from . import options, parsers
 from .options import option
 
-
 #: Takes the keys of the settings, and returns a `drf_signet.keys.KeyProvider`.
 ProviderFactory = Callable[[Sequence[Key]], Any]
 

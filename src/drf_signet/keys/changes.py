@@ -76,11 +76,11 @@ def rotate(*, to: str = "", only_if_due: bool = False, dry_run: bool = False) ->
     return _changing(change, dry_run=dry_run)
 
 
-def retire(kid: str = "", *, now: bool = False, dry_run: bool = False) -> Change | None:
+def retire(kid: str, *, now: bool = False, dry_run: bool = False) -> Change | None:
     """Cancel a key that has not signed yet or, with `now`, refuse all tokens of a key. Atomic.
 
     Args:
-        kid: the key, by default the one that signs.
+        kid: the key, or "settings" for the keys of the settings.
         now: whether to retire a key whose tokens are valid. If it signs, the next key takes over.
         dry_run: roll back all changes.
 
@@ -93,13 +93,11 @@ def retire(kid: str = "", *, now: bool = False, dry_run: bool = False) -> Change
     """
 
     def change(current: Succession) -> Change | None:
-        if not current.rows and kid in ("", CONFIGURED) and now:
+        if not current.rows and kid == CONFIGURED and now:
             added = _add(current, _known_to_all())
             _erase(CONFIGURED)
             return Change(kid=added.kid, signs_in=added.signs_in, retired=CONFIGURED)
-        row = current.find(kid) if kid else current.signer
-        if row is None:
-            raise NotPossible("No key signs now. `manage.py signet_rotate_key` makes one.")
+        row = current.find(kid)
         state = current.state(row)
         if state is KeyState.RETIRED:
             return None
@@ -161,27 +159,27 @@ def _rows() -> QuerySet[SigningKey]:
 @sensitive_variables("jwk")
 def _add(current: Succession, ahead: int) -> Change:
     """Insert a new key that signs in `ahead` seconds."""
-    ids = [row.id for row in current.rows]
-    if not ids:
-        lifetime = _lifetime_of_configured()
-        _rows().create(
-            id=0, kid=CONFIGURED, not_before=DbNow(), created_at=DbNow(), token_lifetime=lifetime
-        )
-    _stop_others(ahead)
-    over = [row.id for row in current.rows if current.state(row) is KeyState.RETIRED]
-    _rows().filter(pk__in=over, retired_at=None).update(retired_at=DbNow(), private_key="")
+    last = max((row.id for row in current.rows), default=0)
+    if not current.rows:
+        _create(id=0, kid=CONFIGURED, not_before=DbNow(), token_lifetime=_lifetime_of_configured())
     kid, algorithm = secrets.token_urlsafe(16), conf.current().KEY_ROTATION.ALGORITHM
     jwk = {**generate(algorithm), "kid": kid, "alg": algorithm}
-    _rows().create(
-        id=max(ids, default=0) + 1,
+    _create(
+        id=last + 1,
         kid=kid,
         algorithm=algorithm,
         private_key=encryption.encrypt(jwk),
-        created_at=DbNow(),
         not_before=_in(ahead),
         token_lifetime=0,
     )
+    _stop_others(kid, ahead)
+    over = [row.id for row in current.rows if current.state(row) is KeyState.RETIRED]
+    _rows().filter(pk__in=over, retired_at=None).update(**_retired())
     return Change(kid=kid, signs_in=ahead)
+
+
+def _create(**fields: Any) -> None:
+    _rows().create(created_at=DbNow(), **fields)
 
 
 def _return_to(current: Succession, kid: str, ahead: int) -> Change:
@@ -197,8 +195,8 @@ def _return_to(current: Succession, kid: str, ahead: int) -> Change:
     if state is KeyState.RETIRED and kid != CONFIGURED:
         raise NotPossible(f"The key {kid!r} is retired, and its private key was erased.")
     ahead = ahead if state is KeyState.RETIRED else 0
-    _stop_others(ahead)
     _rows().filter(pk=row.id).update(not_before=_in(ahead), signs_until=None, retired_at=None)
+    _stop_others(kid, ahead)
     return Change(kid=kid, signs_in=ahead)
 
 
@@ -231,13 +229,21 @@ def _why_now(current: Succession, row: Row) -> str:
 
 
 def _erase(kid: str) -> None:
-    _rows().filter(kid=kid).update(retired_at=DbNow(), private_key="")
+    _rows().filter(kid=kid).update(**_retired())
 
 
-def _stop_others(ahead: int) -> None:
-    """Let all keys stop signing in `ahead` seconds that would sign for longer."""
+def _retired() -> dict[str, Any]:
+    return {"retired_at": DbNow(), "private_key": ""}
+
+
+def _stop_others(kid: str, ahead: int) -> None:
+    """Let all other keys stop signing in `ahead` seconds.
+
+    This statement comes after the statement that lets the key start in as many seconds, so there is
+    no moment in between at which no key signs.
+    """
     longer = Q(signs_until=None) | Q(signs_until__gt=_in(ahead))
-    _rows().filter(longer, retired_at=None).update(signs_until=_in(ahead))
+    _rows().exclude(kid=kid).filter(longer, retired_at=None).update(signs_until=_in(ahead))
 
 
 def _in(seconds: int) -> SecondsAgo:

@@ -114,6 +114,12 @@ class DatabaseKeys:
                 logger.info("signing key %s made; signs in %d s", change.kid, change.signs_in)
 
 
+def is_in_use() -> bool:
+    """Return whether the setting `KEY_PROVIDER` is "database", or a subclass of this provider."""
+    provider = conf.current().KEY_PROVIDER
+    return isinstance(provider, type) and issubclass(provider, DatabaseKeys)
+
+
 def _load(row: Row) -> LoadedKey:
     """Decrypt and load a private key.
 

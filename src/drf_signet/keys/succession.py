@@ -55,9 +55,10 @@ class Succession:
 
     def __init__(self, rows: Sequence[Row], *, margin: float) -> None:
         self.rows, self._margin = rows, margin
-        started = [row for row in rows if row.starts_in <= 0 < self.verifies_for(row)]
         #: The key that signs now, if there is one.
-        self.signer = max(started, key=lambda row: (row.starts_in, row.id), default=None)
+        self.signer = max(
+            filter(_may_sign, rows), key=lambda row: (row.starts_in, row.id), default=None
+        )
         #: The key that signs next, if there is one.
         self.standby = next((r for r in rows if self.state(r) is KeyState.STANDBY), None)
 
@@ -106,6 +107,11 @@ class Succession:
             if row.kid == kid:
                 return row
         raise NotPossible(f"There is no key {kid!r}. `manage.py signet_keys` lists the keys.")
+
+
+def _may_sign(row: Row) -> bool:
+    has_stopped = row.stops_in is not None and row.stops_in <= 0
+    return row.starts_in <= 0 and row.retired_at is None and not has_stopped
 
 
 def poll_interval() -> float:
