@@ -53,6 +53,10 @@ class MalformedToken(TokenError):
     code = "malformed"
 
 
+class WrongTyp(MalformedToken):
+    """Raised if the header of a token has another `typ` than a token of its profile."""
+
+
 class UnknownKey(TokenError):
     """Raised if no configured key has the token's `kid`."""
 

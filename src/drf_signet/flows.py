@@ -162,7 +162,7 @@ async def aauthenticate_request(
 ) -> tuple[Any, Claims] | None:
     """Do the same as `authenticate_request`, but run database queries in a thread."""
     current = runtime.current()  # the tenant may depend on the thread; a key provider may block
-    if current.tenant_of is not None or current.codecs.is_due():
+    if current.tenant_of is not None or current.keys.is_due():
         return await sync_to_async(authenticate_request)(request, load)
     claims = access.read(request, now=runtime.now())
     if claims is None:

@@ -17,7 +17,7 @@ from django.db import DEFAULT_DB_ALIAS
 from django.http import HttpRequest
 
 from .conf import caches
-from .conf.settings import TenantHook
+from .conf.hooks import TenantHook
 from .jose.checks import MAX_TENANT_LENGTH
 from .sessions.scopes import current_scope
 

@@ -125,11 +125,11 @@ def verify_access(raw_token: object, *, now: float, request: HttpRequest | None 
 def _may_be_cached(raw_token: str, claims: Claims, now: float) -> bool:
     """Return whether a token stays valid until it expires, unless its session ends.
 
-    Legacy tokens stop being accepted at ADOPT_TOKENS_UNTIL, and other tokens when their key
-    expires.
+    Legacy tokens stop being accepted at ADOPT_TOKENS_UNTIL; other tokens when their key expires, or
+    at BOTH_PROFILES_UNTIL.
     """
-    key_expires_at = runtime.current().codecs.at(now).valid_until(raw_token)
-    return claims.sid is not None and claims.expires_at <= key_expires_at
+    valid_until = runtime.current().codecs.valid_until(raw_token, now=now)
+    return claims.sid is not None and claims.expires_at <= valid_until
 
 
 def check_alive(claims: Claims, *, ask: bool = True) -> None:
@@ -185,7 +185,7 @@ def verify(
         TokenError: the token is not a valid token of this type; the subclass says why.
     """
     current = runtime.current()
-    payload = current.codecs.at(now).decode(raw_token)
+    payload = current.codecs.decode(raw_token, token_type, now=now)
     tenant, untagged = None, False
     if current.tenant_of is not None:
         tenant = current.tenant_of(request)
@@ -210,7 +210,7 @@ def _mint(token_type: str, shared: SessionClaims, *, now: float, expires_at: flo
         now=now,
         expires_at=expires_at,
     )
-    return current.codecs.at(now).encode(payload)
+    return current.codecs.encode(payload, now=now)
 
 
 def refresh_attempt(

@@ -31,6 +31,7 @@ from drf_signet import (
     views,
 )
 from drf_signet.compat.simplejwt import shared_settings
+from drf_signet.conf import hooks
 from drf_signet.conf import settings as conf
 from drf_signet.conf.cookies import Cookies
 from drf_signet.conf.parsers import ThrottleRates
@@ -63,11 +64,11 @@ def default_as_text(name: str, value: Any) -> str:
         return duration(int(value.total_seconds()))
     if isinstance(value, ThrottleRates):
         return '`{"username": "10/min", "address": "100/min"}`'
-    if value is conf.default_user_authentication_rule:
+    if value is hooks.default_user_authentication_rule:
         return "an active user"
     if isinstance(value, Cookies):
         return "[below](#cookies)"
-    if name == "ADOPT_TOKENS_UNTIL":
+    if name in {"ADOPT_TOKENS_UNTIL", "BOTH_PROFILES_UNTIL"}:
         return "`None`"
     return f"{value:g}" if isinstance(value, float) else f"`{value!r}`".replace("'", '"')
 

@@ -13,6 +13,7 @@ from ..jose.keys import Key, KeyRing
 from ..jose.loading import LoadedKey
 from ..jose.published import is_published
 from ..runtime import Runtime
+from ..sessions import lifetimes
 
 
 def check(current: Runtime) -> Iterator[CheckMessage]:
@@ -41,7 +42,7 @@ def _check_times(ring: KeyRing, current: Runtime) -> Iterator[CheckMessage]:
         hint = "Add a key without times, or change not_before and not_after."
         yield Error(message, hint=hint, id="signet.E016")
         return
-    longest = current.settings.longest_lifetime.total_seconds()
+    longest = lifetimes.longest_of_a_token(current.settings).total_seconds()
     for key, ends in _ends_of_signing(ring, now):
         if ends == key.not_after and ring.signing_key(ends) is None:
             message = f"From {_iso(ends)} on, no key of KEYS signs, and nobody can log in."

@@ -15,30 +15,25 @@ from typing import Any, Literal
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from ..jose.keys import Material
 from . import caches, cookies, keys, options, parsers, rotation
 from .cookies import Cookies
+from .hooks import (
+    ClaimsHook,
+    LifetimesHook,
+    Rule,
+    TenantHook,
+    default_user_authentication_rule,
+)
 from .keys import RingEntry
 from .options import option
 from .parsers import ThrottleRates
 from .rotation import KeyRotation, ProviderFactory
 
-ClaimsHook = Callable[[Any, Any], Mapping[str, Any]]
-Rule = Callable[[Any], bool]
-LifetimesHook = Callable[
-    [Any, HttpRequest | None, str], tuple[timedelta | None, timedelta | None] | None
-]
-TenantHook = Callable[[HttpRequest | None], str | None]
 #: Settings from another package: the name of the setting in `SIGNET` → the value.
 SharedSettings = Mapping[str, Any]
-
-
-def default_user_authentication_rule(user: Any) -> bool:
-    """Return whether a user exists and is active."""
-    return user is not None and bool(user.is_active)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +105,23 @@ class Settings:
         (),
         "One or more strings: written to `aud`, which must contain at least one of them.",
         parsers.strings,
+    )
+    TOKEN_PROFILE: Literal["at+jwt"] | None = option(
+        None,
+        'The form of access tokens: "at+jwt" is the profile of RFC 9068. It needs ISSUER and '
+        "AUDIENCE.",
+        parsers.optional(parsers.one_of("at+jwt")),
+    )
+    CLIENT_ID: str | None = option(
+        None,
+        "With TOKEN_PROFILE: written to `client_id`. None: the value of ISSUER.",
+        parsers.optional(parsers.string),
+    )
+    BOTH_PROFILES_UNTIL: float = option(
+        0.0,
+        "Aware `datetime`, or ISO 8601 string, until which access tokens of either form are "
+        "accepted, and tokens without `iss` and `aud`.",
+        parsers.instant,
     )
     LEEWAY: float = option(
         0.0, "Tolerated clock difference, in seconds (or a `timedelta`).", parsers.seconds
@@ -208,17 +220,6 @@ class Settings:
             return timedelta(seconds=abs(idle_seconds))
         return self.COOKIE.IDLE_LIFETIME if transport == "cookie" else self.REFRESH_TOKEN_LIFETIME
 
-    @property
-    def longest_lifetime(self) -> timedelta:
-        """The longest lifetime of a token, unless `LIFETIMES` or `issue` chooses a longer one."""
-        cookie = self.COOKIE
-        return max(
-            self.ACCESS_TOKEN_LIFETIME,
-            self.REFRESH_TOKEN_LIFETIME,
-            cookie.IDLE_LIFETIME,
-            cookie.REMEMBERED_IDLE_LIFETIME or cookie.IDLE_LIFETIME,
-        )
-
     def login_lifetime(self, transport: str) -> timedelta:
         """Return the time from the login to the expiry of the session."""
         return self.SESSION_LIFETIME if self.rotates(transport) else self.REFRESH_TOKEN_LIFETIME
@@ -243,9 +244,13 @@ def parse(signet: Mapping[str, Any], shared: Mapping[str, SharedSettings]) -> Se
         sources = dict.fromkeys(values, setting) | sources
         given = {**values, **given}
     try:
-        return options.build(Settings, given, called=lambda name: f"{sources[name]}[{name!r}]")
+        settings = options.build(Settings, given, called=lambda name: f"{sources[name]}[{name!r}]")
     except ValueError as error:
         raise ImproperlyConfigured(str(error)) from error
+    if settings.TOKEN_PROFILE and not (settings.ISSUER and settings.AUDIENCE):
+        message = "SIGNET['TOKEN_PROFILE']: at+jwt needs ISSUER and AUDIENCE (RFC 9068 §2.2)"
+        raise ImproperlyConfigured(message)
+    return settings
 
 
 @functools.cache

@@ -38,27 +38,55 @@ def check_times(payload: Mapping[str, Any], *, leeway: float, now: float) -> Non
 
 
 def check_parties(
-    payload: Mapping[str, Any], *, issuer: str | None, audience: Collection[str]
+    payload: Mapping[str, Any],
+    *,
+    issuer: str | None,
+    audience: Collection[str],
+    optional: bool = False,
 ) -> None:
     """Check the issuer and the audience of a payload.
 
     Args:
         issuer: the value that `iss` must have; if None, `iss` is not checked.
         audience: `aud` must contain one of these values; if empty, `aud` is not checked.
+        optional: whether to accept a token without the claims.
 
     Raises:
         InvalidClaim: `iss` is not the configured issuer, or `aud` contains no configured audience.
     """
-    if issuer is not None:
+    if issuer is not None and not (optional and "iss" not in payload):
         found = payload.get("iss")
         if not isinstance(found, str) or found != issuer:
             raise InvalidClaim("iss")
-    if audience:
+    if audience and not (optional and "aud" not in payload):
         found = payload.get("aud")
         names = found if isinstance(found, list) else [found]
         # RFC 7519 §4.1.3: `aud` must contain one of the configured audiences.
         if not all(isinstance(name, str) for name in names) or not set(names) & set(audience):
             raise InvalidClaim("aud")
+
+
+def check_at_jwt(payload: Mapping[str, Any], user_id: object) -> None:
+    """Check the claims that the profile of RFC 9068 requires in an access token.
+
+    The values of `iss` and `aud` are checked by `check_parties`.
+
+    Args:
+        user_id: the value of the user claim; `sub` must be the same, as a string.
+
+    Raises:
+        InvalidClaim: the token is not an access token, or a claim is missing or of the wrong type.
+    """
+    if payload.get("token_type") != "access":
+        raise InvalidClaim("token_type")
+    for name in ("iss", "aud"):
+        if name not in payload:
+            raise InvalidClaim(name)
+    subject, client = payload.get("sub"), payload.get("client_id")
+    if not isinstance(subject, str) or not subject or subject != str(user_id):
+        raise InvalidClaim("sub")
+    if not isinstance(client, str) or not client:
+        raise InvalidClaim("client_id")
 
 
 def check_tenant(

@@ -27,6 +27,9 @@ RESERVED = frozenset(
     {"token_type", "exp", "nbf", "iat", "jti", "sid", "gen", "tid", "iss", "aud", "auth_time"}
 )
 
+#: Names of the claims that the package also writes in the profile of RFC 9068.
+PROFILE_CLAIMS = frozenset({"sub", "client_id"})
+
 UserKey = int | str | uuid.UUID
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -46,6 +49,10 @@ class Rules:
         leeway: the tolerated clock difference, in seconds.
         adopt_until: the time from which legacy tokens (without `sid`) are no longer accepted, in
             POSIX seconds.
+        client_id: the `client_id` of access tokens in the profile of RFC 9068. If None, access
+            tokens are not in this profile.
+        both_profiles_until: the time from which `iss` and `aud` are required, if they are
+            configured, in POSIX seconds. Before that time, a token may lack them.
         remembered_lifetime: the maximum lifetime (`exp` minus `iat`, in seconds) of access tokens
             that are checked only with the revocation feed. If a token has a longer lifetime, its
             session is looked up, because the feed may already have forgotten that it has ended.
@@ -57,12 +64,15 @@ class Rules:
     audience: tuple[str, ...] = ()
     leeway: float = 0
     adopt_until: float = 0
+    client_id: str | None = None
+    both_profiles_until: float = 0
     remembered_lifetime: float = math.inf
 
     @property
     def reserved(self) -> frozenset[str]:
         """The names that custom claims must not use."""
-        return RESERVED | {self.user_id_claim}
+        in_profile = frozenset() if self.client_id is None else PROFILE_CLAIMS
+        return RESERVED | {self.user_id_claim} | in_profile
 
     def check_custom_claims(self, claims: Mapping[str, Any]) -> None:
         """Check that custom claims do not use reserved names.
@@ -235,7 +245,8 @@ def validate(
     """
     check_times(payload, leeway=rules.leeway, now=now)
     if rules.issuer is not None or rules.audience:
-        check_parties(payload, issuer=rules.issuer, audience=rules.audience)
+        optional = now < rules.both_profiles_until
+        check_parties(payload, issuer=rules.issuer, audience=rules.audience, optional=optional)
     found_type = payload.get("token_type")
     if tenant is not None or "tid" in payload:
         untagged = accepts_untagged and found_type == REFRESH

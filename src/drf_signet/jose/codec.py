@@ -11,7 +11,14 @@ import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..errors import BadSignature, MalformedToken, UnknownKey, UnusableKey, WrongAlgorithm
+from ..errors import (
+    BadSignature,
+    MalformedToken,
+    UnknownKey,
+    UnusableKey,
+    WrongAlgorithm,
+    WrongTyp,
+)
 from . import strictjson
 from .keys import Key, KeyRing, refuse_duplicates
 from .loading import LoadedKey
@@ -76,6 +83,13 @@ class Codec:
         """Return the codec for another time, without loading the keys again."""
         codec = copy.copy(self)
         codec._select_keys_of(now)
+        return codec
+
+    def with_typ(self, typ: str) -> Codec:
+        """Return a codec with the same keys for tokens with another `typ` in the header."""
+        codec = copy.copy(self)
+        codec._typ = typ
+        codec._build_tables()
         return codec
 
     def for_purpose(self, purpose: str) -> Codec:
@@ -197,7 +211,7 @@ class Codec:
         if not matching:
             raise WrongAlgorithm
         if header.get("typ") != self._typ:
-            raise MalformedToken("wrong typ in the header")
+            raise WrongTyp("wrong typ in the header")
         return matching
 
 

@@ -15,8 +15,10 @@ from django.db import Error
 
 from ..db.outages import reports
 from ..errors import KeysUnavailable, SignetError
-from ..jose.codec import Codec, CodecSchedule
+from ..jose.claims import Rules
+from ..jose.codec import Codec
 from ..jose.keys import Key, KeyRing
+from ..jose.profiles import Profiles
 from ..jose.verified import VerifiedTokens
 from .provider import KeyProvider, Keys
 
@@ -38,12 +40,12 @@ class Cache:
     tokens: VerifiedTokens = field(default_factory=VerifiedTokens)
 
 
-class ConfiguredKeys(CodecSchedule):
-    """The codec for the keys of the settings, which change only with the time."""
+@dataclass(kw_only=True)
+class ConfiguredKeys:
+    """The codecs for the keys of the settings, which change only with the time."""
 
-    def __init__(self, codec: Codec) -> None:
-        super().__init__(codec)
-        self.verified = VerifiedTokens()
+    profiles: Profiles
+    verified: VerifiedTokens = field(default_factory=VerifiedTokens)
 
     def is_due(self) -> bool:
         """Return False: no provider has to be asked."""
@@ -51,13 +53,14 @@ class ConfiguredKeys(CodecSchedule):
 
 
 class RenewedKeys:
-    """The codec for the keys that a provider returned last. Thread-safe.
+    """The codecs for the keys that a provider returned last. Thread-safe.
 
     The provider is asked when a token is signed or verified, not in the background. One thread
     asks. The other threads go on with the keys that they have.
 
     Args:
         provider: the provider.
+        rules: see `Profiles`.
         max_staleness: for how many seconds the last keys are used if the provider fails.
         cache: where the verified tokens are.
         clock: a monotonic clock, in seconds.
@@ -66,37 +69,39 @@ class RenewedKeys:
     def __init__(
         self,
         provider: KeyProvider,
+        rules: Rules,
         *,
         max_staleness: float,
         cache: Cache,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._provider, self._max_staleness = provider, max_staleness
-        self._cache, self._clock = cache, clock
+        self._provider, self._rules = provider, rules
+        self._max_staleness, self._cache, self._clock = max_staleness, cache, clock
         self._keys: tuple[Key, ...] = ()
-        self._schedule: CodecSchedule | None = None
+        self._profiles: Profiles | None = None
         self._asked_at = self._due_at = -math.inf
         self._fresh_for = 0.0
         #: Process id → lock. In a forked child, the parent's lock might never be released.
         self._locks: dict[int, threading.Lock] = {}
 
-    def at(self, now: float) -> Codec:
-        """Return the codec of a time, in POSIX seconds, for the keys that are in use now.
+    @property
+    def profiles(self) -> Profiles:
+        """The codecs for the keys that are in use now.
 
         Raises:
             KeysUnavailable: the provider failed, and the last keys are too old.
         """
         if self._clock() >= self._due_at:
             self._renew()
-        if self._schedule is None or self._age() > self._max_staleness + self._fresh_for:
+        if self._profiles is None or self._age() > self._max_staleness + self._fresh_for:
             raise KeysUnavailable("the key provider fails")
-        return self._schedule.at(now)
+        return self._profiles
 
     @property
     def verified(self) -> VerifiedTokens:
         """The tokens that were verified with the keys that are in use now.
 
-        Read it before `at`: tokens that are verified with former keys then never enter it.
+        Read it before `profiles`: tokens that are verified with former keys then never enter it.
         """
         if self._clock() >= self._due_at:
             self._renew()
@@ -110,7 +115,7 @@ class RenewedKeys:
         return self._clock() - self._asked_at
 
     def _renew(self) -> None:
-        if self._schedule is not None and _in_event_loop():
+        if self._profiles is not None and _in_event_loop():
             return  # the provider may block; the next request asks in a thread, see `is_due`
         # `setdefault` is atomic: all threads get the same lock.
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
@@ -123,7 +128,7 @@ class RenewedKeys:
 
     def _patience(self) -> float:
         """Return how many seconds to wait for another thread that asks the provider."""
-        if self._schedule is None or self._age() > self._max_staleness:
+        if self._profiles is None or self._age() > self._max_staleness:
             return LONG_WAIT
         return 0.0 if self._age() < 2 * self._fresh_for else WAIT
 
@@ -141,12 +146,12 @@ class RenewedKeys:
         self._due_at = began + max(answer.fresh_for, PAUSE)
 
     def _use(self, answer: Keys) -> None:
-        if self._schedule is None or answer.keys != self._keys:
+        first = self._profiles is None
+        if first or answer.keys != self._keys:
             codec = Codec(KeyRing(keys=answer.keys), sign=self._sign)
-            first = self._schedule is None
-            self._schedule, self._keys = CodecSchedule(codec), answer.keys
+            self._profiles, self._keys = Profiles(codec, self._rules), answer.keys
             if not first:
-                self._cache.tokens = VerifiedTokens()  # after the codec: see `verified`
+                self._cache.tokens = VerifiedTokens()  # after the codecs: see `verified`
         self._fresh_for = max(answer.fresh_for, PAUSE)
 
     def _sign(self, key: Key, signing_input: bytes, *, lifetime: float) -> bytes:

@@ -112,3 +112,14 @@ def _stored(idle: timedelta, *, ends_with_browser: bool) -> int:
     """Return the value of `Session.idle_seconds`."""
     seconds = math.ceil(idle.total_seconds())
     return -seconds if ends_with_browser else seconds
+
+
+def longest_of_a_token(settings: conf.Settings) -> timedelta:
+    """Return the longest lifetime of a token, if `LIFETIMES` and `issue` choose no longer one."""
+    cookie = settings.COOKIE
+    return max(
+        settings.ACCESS_TOKEN_LIFETIME,
+        settings.REFRESH_TOKEN_LIFETIME,
+        cookie.IDLE_LIFETIME,
+        cookie.REMEMBERED_IDLE_LIFETIME or cookie.IDLE_LIFETIME,
+    )

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 from django.db import connections
 
-from ..jose.codec import Codec
+from ..jose.profiles import Profiles
 from ..jose.verified import VerifiedTokens
 from ..keys.renewal import RenewedKeys
 from ..models import write_database
@@ -126,9 +126,10 @@ class ScopedFeed(Scoped[Feed]):
 class ScopedKeys(Scoped[RenewedKeys]):
     """Passes each call to the keys of the current scope. Has the methods of `RenewedKeys`."""
 
-    def at(self, now: float) -> Codec:
-        """Return the codec of a time; see `RenewedKeys.at`."""
-        return self._current().at(now)
+    @property
+    def profiles(self) -> Profiles:
+        """The codecs for the keys that are in use now; see `RenewedKeys.profiles`."""
+        return self._current().profiles
 
     @property
     def verified(self) -> VerifiedTokens:

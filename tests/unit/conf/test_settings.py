@@ -18,8 +18,9 @@ from pytest_django import Settings as SettingsWrapper
 from drf_signet.compat.simplejwt import shared_settings
 from drf_signet.conf import settings as conf
 from drf_signet.conf.cookies import Cookies
+from drf_signet.conf.hooks import default_user_authentication_rule
 from drf_signet.conf.parsers import Rate, ThrottleRates
-from drf_signet.conf.settings import Settings, default_user_authentication_rule
+from drf_signet.conf.settings import Settings
 from tests.support.session_states import SIMPLE_JWT_DEFAULTS
 
 RING_ENTRY = {"kid": None, "alg": None, "key": "k", "not_before": None, "not_after": None}
@@ -41,6 +42,9 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "KEYS": ([{"key": "k"}], (RING_ENTRY,), {"key": "k"}),
     "ISSUER": ("https://me", "https://me", ["https://me"]),
     "AUDIENCE": (["a", "b"], ("a", "b"), ""),
+    "TOKEN_PROFILE": (None, None, "JWT"),
+    "CLIENT_ID": ("shop", "shop", ""),
+    "BOTH_PROFILES_UNTIL": ("2030-01-01T00:00:00Z", 1893456000.0, "2030-01-01"),
     "LEEWAY": (MINUTE, 60.0, -1),
     "AUTH_HEADER_TYPES": ("JWT", ("JWT",), []),
     "AUTH_HEADER_NAME": ("HTTP_X_TOKEN", "HTTP_X_TOKEN", None),
@@ -103,6 +107,7 @@ class TestDefaults:
         default = FIELDS[name].default
         if name not in (
             "ADOPT_TOKENS_UNTIL",
+            "BOTH_PROFILES_UNTIL",
             "COOKIE",
             "LOGIN_THROTTLE",
         ):  # their parsers do not accept values that are already parsed

@@ -17,14 +17,15 @@ from django.utils.translation import gettext_lazy as _
 
 from drf_signet import runtime
 from drf_signet.errors import SignetError, TokenExpired, WrongAlgorithm
-from drf_signet.jose import checks, claims, strictjson
-from drf_signet.jose.codec import MAX_TOKEN_LENGTH, Codec
+from drf_signet.jose import checks, claims
+from drf_signet.jose.codec import Codec
 from drf_signet.jose.keys import ALGORITHMS, Key, KeyRing
 
 from . import logout_string
 from .exceptions import LogoutOnlyError, TokenBackendError, TokenBackendExpiredToken
 from .settings import Setting, api_settings
 from .tenancy import check_tenant
+from .unverified import decode_unverified
 from .utils import datetime_to_epoch, format_lazy
 
 ALLOWED_ALGORITHMS = frozenset(ALGORITHMS)
@@ -175,7 +176,13 @@ class TokenBackend:
             signed["iss"] = self._rules.issuer
         if self.json_encoder is not None:
             signed = json.loads(json.dumps(signed, cls=self.json_encoder))
-        return self._codec.encode(signed)
+        return self._sign(signed)
+
+    def _sign(self, payload: Mapping[str, Any]) -> str:
+        return self._codec.encode(payload)
+
+    def _read(self, raw_token: str) -> dict[str, Any]:
+        return self._codec.decode(raw_token)
 
     def encode_logout_string(
         self,
@@ -205,7 +212,7 @@ class TokenBackend:
         try:
             if logout_string.is_logout_only(raw_token):
                 raise LogoutOnlyError(self._decode_logout_string(raw_token, verify))
-            return self._decode_verified(raw_token) if verify else _decode_unverified(raw_token)
+            return self._decode_verified(raw_token) if verify else decode_unverified(raw_token)
         except TokenExpired as error:
             raise TokenBackendExpiredToken(_("Token is expired")) from error
         except WrongAlgorithm as error:
@@ -224,16 +231,21 @@ class TokenBackend:
         try:
             if logout_string.is_logout_only(token):
                 return self._decode_logout_string(token, verify=False)
-            payload = self._codec.decode(token)
+            payload = self._read(token)
         except SignetError as error:
             raise TokenBackendError(_("Token is invalid")) from error
         return logout_string.from_former_version(payload) or payload
 
     def _decode_verified(self, raw_token: str) -> dict[str, Any]:
-        payload = self._codec.decode(raw_token)
+        payload = self._read(raw_token)
         if "exp" in payload:  # optional here, but `Token.verify` requires it
             checks.check_times(payload, leeway=self._rules.leeway, now=runtime.now())
-        checks.check_parties(payload, issuer=self._rules.issuer, audience=self._rules.audience)
+        checks.check_parties(
+            payload,
+            issuer=self._rules.issuer,
+            audience=self._rules.audience,
+            optional=runtime.now() < self._rules.both_profiles_until,
+        )
         if (logout_only := logout_string.from_former_version(payload)) is not None:
             raise LogoutOnlyError(logout_only)
         return payload
@@ -275,21 +287,13 @@ class ProjectBackend(TokenBackend):
     _codec = property(lambda self: runtime.current().codec)
     _rules = property(lambda self: runtime.current().rules)
 
+    def _sign(self, payload: Mapping[str, Any]) -> str:
+        return runtime.current().codecs.encode(payload, now=runtime.now())
+
+    def _read(self, raw_token: str) -> dict[str, Any]:
+        return runtime.current().codecs.decode(raw_token, None, now=runtime.now())
+
     def _decode_verified(self, raw_token: str) -> dict[str, Any]:
         payload = super()._decode_verified(raw_token)
         check_tenant(payload)
         return payload
-
-
-def _decode_unverified(raw_token: object) -> dict[str, Any]:
-    if not isinstance(raw_token, str) or len(raw_token) > MAX_TOKEN_LENGTH:
-        raise ValueError("not a string, or too long")
-    if raw_token.count(".") != 2:
-        raise ValueError("not three segments")
-    try:
-        payload = strictjson.loads(strictjson.b64url_decode(raw_token.split(".")[1]))
-    except (ValueError, RecursionError) as error:
-        raise ValueError("not strict JSON") from error
-    if not isinstance(payload, dict):
-        raise ValueError("not an object")
-    return payload
