@@ -65,12 +65,7 @@ class Runtime:
     @property
     def codec(self) -> Codec:
         """The codec for tokens with the `typ` JWT, for the keys of the current time."""
-        return self.codecs.plain.at(now())
-
-    @property
-    def codecs(self) -> Profiles:
-        """The codecs for both forms of tokens."""
-        return self.keys.profiles
+        return self.keys.profiles.plain.at(now())
 
     @property
     def verified(self) -> VerifiedTokens:

@@ -128,7 +128,7 @@ def _may_be_cached(raw_token: str, claims: Claims, now: float) -> bool:
     Legacy tokens stop being accepted at ADOPT_TOKENS_UNTIL; other tokens when their key expires, or
     at BOTH_PROFILES_UNTIL.
     """
-    valid_until = runtime.current().codecs.valid_until(raw_token, now=now)
+    valid_until = runtime.current().keys.profiles.valid_until(raw_token, now=now)
     return claims.sid is not None and claims.expires_at <= valid_until
 
 
@@ -185,7 +185,7 @@ def verify(
         TokenError: the token is not a valid token of this type; the subclass says why.
     """
     current = runtime.current()
-    payload = current.codecs.decode(raw_token, token_type, now=now)
+    payload = current.keys.profiles.decode(raw_token, token_type, now=now)
     tenant, untagged = None, False
     if current.tenant_of is not None:
         tenant = current.tenant_of(request)
@@ -210,7 +210,7 @@ def _mint(token_type: str, shared: SessionClaims, *, now: float, expires_at: flo
         now=now,
         expires_at=expires_at,
     )
-    return current.codecs.encode(payload, now=now)
+    return current.keys.profiles.encode(payload, now=now)
 
 
 def refresh_attempt(

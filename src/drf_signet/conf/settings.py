@@ -6,7 +6,6 @@ The dict is parsed on first use, and again after Django's `setting_changed` sign
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -238,7 +237,8 @@ def parse(signet: Mapping[str, Any], shared: Mapping[str, SharedSettings]) -> Se
             is not valid.
     """
     if unknown := options.unknown(Settings, signet):
-        raise ImproperlyConfigured("\n".join(map(_suggest, unknown)))
+        lines = [f"SIGNET has no setting {x!r}.{options.suggest(Settings, x)}" for x in unknown]
+        raise ImproperlyConfigured("\n".join(lines))
     given, sources = dict(signet), dict.fromkeys(signet, "SIGNET")
     for setting, values in shared.items():
         sources = dict.fromkeys(values, setting) | sources
@@ -297,9 +297,3 @@ def secrets() -> Sequence[str | bytes]:
 
 
 caches.clear_on_change(current)
-
-
-def _suggest(name: str) -> str:
-    closest = difflib.get_close_matches(name, options.names(Settings), n=1)
-    hint = f" Did you mean {closest[0]!r}?" if closest else ""
-    return f"SIGNET has no setting {name!r}.{hint}"
