@@ -36,7 +36,7 @@ def unknown(cls: type[Any], given: Iterable[str]) -> list[Any]:
 
 
 def suggest(cls: type[Any], name: Any) -> str:
-    """Return a question that suggests the closest option of a settings class, or an empty string."""
+    """Return a question that suggests the closest option, or an empty string."""
     closest = difflib.get_close_matches(str(name), names(cls), n=1)
     return f" Did you mean {closest[0]!r}?" if closest else ""
 
