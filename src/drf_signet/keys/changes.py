@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from ..conf import settings as conf
 from ..db.database import DbNow, SecondsAgo, retried
+from ..jose.checks import MAX_LIFETIME
 from ..jose.loading import generate
 from ..models import sessions_for_write, write_database
 from . import encryption, succession
@@ -27,6 +28,9 @@ from .models import CONFIGURED, KeyState, SigningKey
 from .succession import NotPossible, Row, Succession, poll_interval
 
 T = TypeVar("T")
+
+#: The largest number of a column of integers.
+_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +131,10 @@ def reencrypt(*, dry_run: bool = False) -> int:
     return _changing(change, dry_run=dry_run) or 0
 
 
-def extend(kid: str, lifetime: int) -> None:
+def extend(kid: str, lifetime: float) -> None:
     """Record that a key signs a token with a longer lifetime. Runs one UPDATE."""
-    _rows().filter(kid=kid, token_lifetime__lt=lifetime).update(token_lifetime=lifetime)
+    longest = _as_integer(lifetime)
+    _rows().filter(kid=kid, token_lifetime__lt=longest).update(token_lifetime=longest)
 
 
 def _changing(change: Callable[[Succession], T], *, dry_run: bool) -> T | None:
@@ -266,11 +271,10 @@ def _lifetime_of_configured() -> int:
     """
     settings, now = conf.current(), timezone.now()
     latest = sessions_for_write().aggregate(latest=Max("expires_at"))["latest"] or now
-    possible = (
-        settings.ACCESS_TOKEN_LIFETIME.total_seconds(),
-        settings.REFRESH_TOKEN_LIFETIME.total_seconds(),
-        settings.SESSION_LIFETIME.total_seconds(),
-        (latest - now).total_seconds(),
-        settings.ADOPT_TOKENS_UNTIL - now.timestamp(),
-    )
-    return math.ceil(max(possible))
+    lifetimes = (settings.REFRESH_TOKEN_LIFETIME, settings.SESSION_LIFETIME, latest - now)
+    longest = min(max(lifetimes).total_seconds(), MAX_LIFETIME)
+    return _as_integer(max(longest, settings.ADOPT_TOKENS_UNTIL - now.timestamp()))
+
+
+def _as_integer(seconds: float) -> int:
+    return min(math.ceil(seconds), _LARGEST)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 
 from ..conf import settings as conf
@@ -76,7 +75,7 @@ class DatabaseKeys:
             raise UnusableKey("the first key only verifies: it is public, or not for signing")
         row = self._rows.get(kid)
         if row is not None and lifetime > row.token_lifetime:
-            changes.extend(kid, math.ceil(lifetime))
+            changes.extend(kid, lifetime)
         return loaded.algorithm.sign(signing_input, loaded.key)
 
     def _find(self, key: Key) -> tuple[LoadedKey | None, str]:

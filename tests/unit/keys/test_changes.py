@@ -91,7 +91,7 @@ class TestRotate:
     def test_keys_of_the_settings_verify_until_adopt_tokens_until(self, settings: Any) -> None:
         settings.SIGNET = {**IN_DATABASE, **ADOPTING}
         rotate()
-        assert SigningKey.objects.get(pk=0).token_lifetime > 70 * 365 * DAY
+        assert SigningKey.objects.get(pk=0).token_lifetime > 60 * 365 * DAY
 
     def test_private_key_is_erased_at_the_next_rotation_after_the_key_has_retired(self) -> None:
         rotate()

@@ -225,7 +225,8 @@ class TestSecrecy:
         self, user: Any, settings: Any, client: APIClient, caplog: Any, tmp_path: Any
     ) -> None:
         settings.SIGNET = {**SCHEDULED, "ROTATE_REFRESH_TOKENS": True}
-        caplog.set_level(logging.DEBUG)
+        for logger in (None, "django.db.backends"):
+            caplog.set_level(logging.DEBUG, logger=logger)
         with CaptureQueriesContext(connection):  # Django logs each statement with its parameters
             first = drf_signet.issue(user)
             pass_time(3600)
