@@ -14,7 +14,14 @@ from .options import option
 #: Takes the keys of the settings, and returns a `drf_signet.keys.KeyProvider`.
 ProviderFactory = Callable[[Sequence[Key]], Any]
 
+_LONGEST = timedelta(days=3650)
 _DATABASE_KEYS = "drf_signet.keys.database.DatabaseKeys"
+
+
+def _duration(value: Any) -> timedelta:
+    if (parsed := parsers.duration(value)) > _LONGEST:
+        raise ValueError(f"it must be at most {_LONGEST.days} days")
+    return parsed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +31,13 @@ class KeyRotation:
     PERIOD: timedelta | None = option(
         timedelta(days=30),
         "How long a key signs. None: until `signet_rotate_key` makes the next key.",
-        parsers.optional(parsers.duration),
+        parsers.optional(_duration),
     )
     ALGORITHM: str = option("ES256", "The JWS algorithm of new keys.", parsers.algorithm)
     PUBLISHED_AHEAD: timedelta = option(
         timedelta(hours=1),
         "How long a new key is published before it signs. Services must not cache keys for longer.",
-        parsers.duration,
+        _duration,
     )
 
 
