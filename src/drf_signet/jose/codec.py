@@ -176,7 +176,9 @@ class Codec:
         self._build_tables()
 
     def _build_tables(self) -> None:
-        self._keys_by_kid = {key.kid: (key,) for key in self._keys if key.kid is not None}
+        # A key without kid is also found by its thumbprint, which stands in the JWK Set.
+        found = ((key.kid or key.thumbprint(), key) for key in self._keys)
+        self._keys_by_kid = {kid: (key,) for kid, key in found if kid is not None}
         without_kid = tuple(key for key in self._keys if key.source.kid is None)
         self._keys_without_kid = self._keys if len(self._loaded) == 1 else without_kid
         # Encoded header → the keys to verify the token with. The headers that this class writes

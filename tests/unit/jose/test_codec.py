@@ -43,6 +43,7 @@ from drf_signet.errors import (
 )
 from drf_signet.jose.codec import MAX_TOKEN_LENGTH, Codec, CodecSchedule
 from drf_signet.jose.keys import ALGORITHMS, Key, KeyRing, Material
+from drf_signet.jose.loading import LoadedKey
 from tests.support.token_forge import (
     SIGNERS,
     Signer,
@@ -608,6 +609,14 @@ class TestRing:
 
     def test_a_token_without_kid_is_tried_with_the_only_key(self) -> None:
         assert codec(HS256.key(kid="new")).decode(HS256.sign_claims(CLAIMS)) == CLAIMS
+
+    def test_a_public_key_without_kid_is_found_by_its_thumbprint(self) -> None:
+        """Test a service whose VERIFYING_KEY is the public half of a key in the issuer's ring."""
+        by = signer("EdDSA")
+        thumbprint = str(LoadedKey.load(by.key()).thumbprint())
+        service = codec(by.key())
+        assert service.decode(by.sign_claims(CLAIMS, kid=thumbprint)) == CLAIMS
+        assert code(service, by.sign_claims(CLAIMS, kid="other")) == "unknown_key"
 
     def test_a_ring_verifies_with_keys_of_several_algorithms(self) -> None:
         ring = codec(*(by.key() for by in SIGNERS))
