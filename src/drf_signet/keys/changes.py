@@ -167,7 +167,7 @@ def _add(current: Succession, ahead: int) -> Change:
     last = max((row.id for row in current.rows), default=0)
     if not current.rows:
         _create(id=0, kid=CONFIGURED, not_before=DbNow(), token_lifetime=_lifetime_of_configured())
-    kid, algorithm = secrets.token_urlsafe(16), conf.current().KEY_ROTATION.ALGORITHM
+    kid, algorithm = secrets.token_hex(8), conf.current().KEY_ROTATION.ALGORITHM
     jwk = {**generate(algorithm), "kid": kid, "alg": algorithm}
     _create(
         id=last + 1,

@@ -102,16 +102,18 @@ class TestSchedule:
             raise OSError("no entropy")
 
         monkeypatch.setattr(changes, "generate", fail)
-        assert drf_signet.issue(user).access
-        assert "could not be made" in caplog.text
+        for _ in range(2):
+            assert drf_signet.issue(user).access
+            new_process()
+        assert caplog.text.count("could not be made") == 1
         assert states() == {}
 
     def test_rotation_that_another_process_has_done_is_not_repeated(self, settings: Any) -> None:
         settings.SIGNET = SCHEDULED
         provider = DatabaseKeys(runtime.key_ring(runtime.current().settings).keys)
-        provider.keys()
+        (key,) = provider.keys().keys
         changes.rotate()
-        provider.sign(provider.keys().keys[0], b"input", lifetime=0)
+        provider.sign(key, b"input", lifetime=0)
         assert states() == {"settings": "signing", "1": "standby"}
 
 
@@ -170,7 +172,9 @@ class TestKeys:
         new_process()
         with pytest.raises(UnknownKey):
             runtime.current().codec.decode(signer("ES256").sign_claims({}, kid=kid))
-        assert "another row" in caplog.text
+        new_process()
+        runtime.current().codec.can_sign  # noqa: B018 - reads the table again
+        assert caplog.text.count("another row") == 1
 
     def test_loaded_key_is_used_after_it_was_encrypted_under_an_unknown_secret(
         self, user: Any, settings: Any

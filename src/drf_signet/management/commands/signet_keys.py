@@ -33,7 +33,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(facts, cls=DjangoJSONEncoder))
             return
         for one in facts:
-            line = f"{one['kid']:<24}  {one['algorithm'] or '-':<7}  {one['state']:<9}"
+            line = f"{one['kid']:<16}  {one['algorithm'] or '-':<7}  {one['state']:<9}"
             self.stdout.write(f"{line}  {_times(one)}")
         if not facts:
             self.stdout.write("There are no keys in the database: the keys of the settings sign.")
