@@ -11,12 +11,12 @@ SUITES := .venv-suites
 FRONT_ENDS := tests/client/node_modules
 WHEN := $(PY) -m tests.support.services
 # Each test process has its own database. More processes help, because most tests wait for a server.
-SPREAD := --numprocesses=auto --dist=loadfile
+SPREAD := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server mysqlclient front-ends \
-	lint format docs demo fuzz bench bench-smoke chapters proof suites matrix prerelease wheel-test clean
+	lint format docs links demo fuzz bench bench-smoke chapters proof suites matrix prerelease wheel-test clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,14 @@ unit: $(VENV)/.test ## run the fast suite: SQLite, no servers, no browser, no ra
 test: test-sqlite test-postgres test-mariadb ## run all tests on each database, with coverage on SQLite
 
 # If the packages for tests/swap cannot be installed, its tests are skipped, or fail if required.
-test-sqlite: $(VENV)/.test
+test-sqlite: $(VENV)/.test $(VENV)/.docs
 	@$(MAKE) --no-print-directory $(SWAP)/.swap >$(VENV)/swap.log 2>&1 \
 		|| echo "$(SWAP) could not be created: see $(VENV)/swap.log"
 	@$(WHEN) node $(MAKE) --no-print-directory front-ends
 	@$(WHEN) --server mariadb $(MAKE) --no-print-directory mysqlclient
-	$(PY) -m coverage run -m pytest tests/unit
+	$(PY) -m coverage erase
+	$(PY) -m coverage run -m pytest --numprocesses=auto tests/unit
+	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 	$(PYTEST) --ignore=tests/unit $(SPREAD)
 
@@ -68,7 +70,11 @@ format: $(VENV)/.lint ## let ruff fix and format the code
 	$(VENV)/bin/ruff format
 
 docs: $(VENV)/.docs ## build docs/_build; treat warnings as errors
+	$(VENV)/bin/sphinx-lint docs src
 	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+
+links: $(VENV)/.docs ## check the documentation's links to other sites: needs the network
+	$(PY) -m sphinx --builder linkcheck --keep-going --quiet docs docs/_build/links
 
 demo: $(VENV)/.test ## serve the example project, and print commands to try
 	$(PY) example/demo.py
@@ -92,8 +98,8 @@ fuzz: $(VENV)/.test ## send over 5,000 random requests to the example, made from
 suites: $(SUITES)/.suites ## run the suites of simplejwt and of packages that use it: 10 minutes, network; ONLY=simplejwt
 	$(SUITES)/bin/python -m tests.swap.suites $(ONLY)
 
-matrix: $(VENV)/.matrix ## run the fast suite on every installed Python and every Django
-	$(VENV)/bin/nox
+matrix: $(VENV)/.matrix ## run the fast suite on all pairs of an installed Python and a Django; ONLY=once runs a few
+	$(VENV)/bin/nox $(if $(ONLY),--tags $(ONLY))
 
 prerelease: $(VENV)/.matrix ## run the fast suite on the newest pre-release of Django and REST framework
 	$(VENV)/bin/nox --session prerelease

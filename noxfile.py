@@ -20,6 +20,8 @@ DJANGOS = {
     "3.13": ["5.2", "6.0", "6.1"],
     "3.14": ["5.2", "6.0", "6.1"],
 }
+#: With the session `oldest`, every Python and every Django once.
+ONCE = {("3.11", "5.2"), ("3.12", "6.0"), ("3.13", "6.1"), ("3.14", "6.1")}
 OLDEST = ["Django==5.2", "djangorestframework==3.16", "joserfc==1.7.7", "drf-spectacular==0.27.0"]
 
 
@@ -36,14 +38,18 @@ _activate_pyenv()
 @nox.session
 @nox.parametrize(
     ("python", "django"),
-    [(python, django) for python, djangos in DJANGOS.items() for django in djangos],
+    [
+        nox.param(python, django, tags=["once"] if (python, django) in ONCE else None)
+        for python, djangos in DJANGOS.items()
+        for django in djangos
+    ],
 )
 def tests(session: nox.Session, django: str) -> None:
     """Run the unit tests on one Python and one Django, with the newest other packages."""
     _run(session, f"Django~={django}.0")
 
 
-@nox.session(python="3.11")
+@nox.session(python="3.11", tags=["once"])
 def oldest(session: nox.Session) -> None:
     """Run the unit tests with the oldest dependencies that pyproject.toml allows."""
     _run(session, *OLDEST)

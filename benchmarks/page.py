@@ -14,31 +14,6 @@ README = ROOT / "README.md"
 
 #: README contains the short table between these two lines.
 _MARKS = ("<!-- from make bench -->", "<!-- to here -->")
-#: Labels of the rows in README's short table.
-_HEADLINES = frozenset(
-    {
-        "HS256, a token seen before; PostgreSQL",
-        "HS256, a token never seen; PostgreSQL",
-        "requests per second; PostgreSQL",
-        "request",
-        "login",
-        "refresh",
-        "refresh with rotation",
-        "logout",
-        "refreshes with rotation, 1 client; loopback",
-        "refreshes with rotation, 4 clients; loopback",
-        "refreshes with rotation, 1 client; 1 ms added per round trip",
-        "refreshes with rotation, 4 clients; 1 ms added per round trip",
-        "distinct successors, median of the rounds",
-        "answers other than 200",
-        "100 000 logins: MB with indexes",
-        "1 000 refreshes of one login: rows",
-        "10 000 000 sessions ÷ 10 000 sessions",
-        "maximum of 100 trials",
-        "after 5 000 requests",
-        "of 280: status 500",
-    }
-)
 
 _PAGE = """\
 # Benchmarks
@@ -115,22 +90,21 @@ def write(run: dict[str, Any]) -> int:
         methods=_methods(run),
     )
     PAGE.write_text(text)
-    _write_readme([row for row in all_rows if row.label in _HEADLINES])
+    _write_readme(table.headlines(all_rows))
     if table.UNEXPLAINED in explanations + missed:
         print(f"a row lacks its explanation:\n{explanations}\n{missed}")
         return 1
     return 0
 
 
-def _write_readme(headlines: list[table.Row]) -> None:
+def _write_readme(short: str) -> None:
     before, rest = README.read_text().split(_MARKS[0])
     _, after = rest.split(_MARKS[1])
-    short = table.markdown(headlines, bars=False)
     README.write_text(f"{before}{_MARKS[0]}\n{short}\n{_MARKS[1]}{after}")
 
 
 def _machine(run: dict[str, Any]) -> str:
-    lines = ["| | |", "| --- | --- |"]
+    lines = ["| part | version or value |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in run["machine"].items()]
     tool = run["scenarios"]["served"]["raw"]["tool"]
     lines.append(f"| load generator for the protected request | {tool} |")

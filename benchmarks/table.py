@@ -11,6 +11,17 @@ from .stacks import COLUMNS
 #: Two figures count as equal if they differ by at most this fraction of drf-signet's figure.
 NOISE = 0.03
 
+#: The rows of README's short table: a row's label in the full table → its label in README, which
+#: has to be clear without the name of a group.
+HEADLINES = {
+    "HS256, a token seen before; PostgreSQL": "protected request ÷ the view without authentication",
+    "refreshes with rotation, 4 clients; loopback": "refreshes with rotation, 4 clients",
+    "answers other than 200": "32 clients, one refresh token: answers other than 200",
+    "100 000 logins: MB with indexes": "100 000 logins: MB with indexes",
+    "maximum of 100 trials": "logout until no process accepts the access token",
+    "of 280: status 500": "280 forged or malformed inputs: answers of 500",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
@@ -88,19 +99,25 @@ class Row:
         ]
 
 
-def markdown(rows: list[Row], *, bars: bool = True) -> str:
-    """Return the table in Markdown, with or without the column "bar" (the targets)."""
-    heading = ["", COLUMNS["signet"], *(["bar"] if bars else []), *list(COLUMNS.values())[1:]]
-    lines = [_line(heading), _line(["---"] + ["---:"] * (len(heading) - 1))]
+def markdown(rows: list[Row]) -> str:
+    """Return the full table in Markdown, with the groups and the column "bar" (the targets)."""
+    own, *peers = COLUMNS.values()
+    lines = _heading([own, "bar", *peers])
     group = ""
     for row in rows:
         if row.group != group:
             group = row.group
-            lines.append(_line([f"**{group}**"] + [""] * (len(heading) - 1)))
-        peers = [_cell(row, row.cells.get(name)) for name in list(COLUMNS)[1:]]
-        own = [f"**{_cell(row, row.own)}**", *([_bar(row)] if bars else [])]
-        lines.append(_line([row.label, *own, *peers]))
+            lines.append(_line([f"**{group}**"] + [""] * (len(COLUMNS) + 1)))
+        own, *peers = _cells(row)
+        lines.append(_line([row.label, own, _bar(row), *peers]))
     return "\n".join(lines)
+
+
+def headlines(rows: list[Row]) -> str:
+    """Return README's table in Markdown: the rows of HEADLINES, without groups and targets."""
+    chosen = [row for row in rows if row.label in HEADLINES]
+    lines = [_line([HEADLINES[row.label], *_cells(row)]) for row in chosen]
+    return "\n".join(_heading(list(COLUMNS.values())) + lines)
 
 
 def explanations(rows: list[Row]) -> list[str]:
@@ -126,6 +143,16 @@ def missed(rows: list[Row]) -> list[str]:
         for row in rows
         if row.bar is not None and row.meets_bar() is False
     ]
+
+
+def _heading(columns: list[str]) -> list[str]:
+    return [_line(["measured", *columns]), _line(["---"] + ["---:"] * len(columns))]
+
+
+def _cells(row: Row) -> list[str]:
+    """Return the figures of all packages. drf-signet's figure is the first, in bold type."""
+    own, *peers = [_cell(row, row.cells.get(name)) for name in COLUMNS]
+    return [f"**{own}**", *peers]
 
 
 def _cell(row: Row, value: float | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import hypothesis
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
@@ -21,9 +22,19 @@ PASSWORD = "correct horse"
 
 pytest_plugins = ["drf_signet.testing.pytest"]
 
+# Tests do not measure time: on a busy machine, any example may take long.
+hypothesis.settings.register_profile("drf-signet", deadline=None)
+hypothesis.settings.load_profile("drf-signet")
+
 # Collect garbage less often. With the default thresholds, garbage collection takes a fifth of the
 # suite's time, because it scans imported modules and collected tests, which never become garbage.
 gc.set_threshold(100_000, 20, 100)
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled the tests
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slowest tests, so that at the end no process waits for another one."""
+    items.sort(key=lambda item: item.path.parent.name != "proof")
 
 
 def pytest_collection_finish() -> None:

@@ -43,7 +43,7 @@ GUIDE = DOCS / "howto" / "migrate-from-simplejwt.md"
 CODE = "howto/simplejwt-code.md"
 ROWS = {
     row["module"].strip("`"): set(re.findall(r"`(\w+)`", row["names"]))
-    for row in table(REFERENCE, "What there is")
+    for row in table(REFERENCE, "Modules and names")
 }
 
 

@@ -1,4 +1,4 @@
-"""Measure the numbers in README's table "Measured" again, and compare them with the table."""
+"""Measure the figures of docs/reference/costs.md again, and compare them with the page."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from drf_signet import Session, TokenPair, flows, issue
 from drf_signet.authentication import JWTAuthentication
 from drf_signet.testing import browser_client, token_for
 from tests.conftest import PASSWORD
-from tests.docs.pages import ROOT, table
+from tests.docs.pages import DOCS, ROOT, table
 
-ROWS = table(ROOT / "README.md", "Measured")
+ROWS = table(DOCS / "reference/costs.md", "Measured")
 FIGURES = {row["what"]: row["figure"] for row in ROWS}
 STATEMENTS = "SQL statements: "
 
@@ -148,13 +148,13 @@ ACTIONS: dict[str, Prepare] = {
 }
 
 
-def test_every_number_of_statements_in_readme_is_measured():
+def test_every_number_of_statements_on_the_page_is_measured():
     rows = [what for what in FIGURES if what.startswith(STATEMENTS)]
     assert rows == [STATEMENTS + what for what in ACTIONS]
 
 
 @pytest.mark.parametrize("what", ACTIONS)
-def test_number_of_statements_agrees_with_readme(what, user, client, settings):
+def test_number_of_statements_agrees_with_the_page(what, user, client, settings):
     call = ACTIONS[what](user, client, settings)
     with CaptureQueriesContext(connection) as captured:
         call()
@@ -162,14 +162,14 @@ def test_number_of_statements_agrees_with_readme(what, user, client, settings):
 
 
 @pytest.mark.parametrize("shown_by", sorted({row["shown by"] for row in ROWS} - {"the same"}))
-def test_tests_named_in_readme_exist(shown_by):
+def test_tests_named_on_the_page_exist(shown_by):
     for test in shown_by.split(", "):
         file, _, name = test.strip("`").partition("::")
         assert f"def {name or 'test_'}" in (ROOT / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.django_db
-def test_number_of_rows_after_a_thousand_refreshes_agrees_with_readme(user, settings):
+def test_number_of_rows_after_a_thousand_refreshes_agrees_with_the_page(user, settings):
     settings.SIGNET = {"ROTATE_REFRESH_TOKENS": True}
     pair = issue(user)
     for _ in range(1000):

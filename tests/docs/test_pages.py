@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,38 @@ def test_pictures_in_docs_have_at_most_80_kilobytes():
     }
     assert sizes
     assert {path: n for path, n in sizes.items() if n > MAX_PICTURE_BYTES} == {}
+
+
+@pytest.mark.parametrize("light", sorted(DOCS.glob("_static/*[!k].svg")), ids=relative_name)
+def test_dark_picture_differs_from_its_light_picture_in_colours_only(light):
+    dark = light.with_stem(f"{light.stem}-dark")
+    if light.stem in {"favicon", "social"}:  # one file serves both colour schemes
+        assert not dark.exists()
+        return
+    colour = re.compile(r"#[0-9a-f]{6}\b")
+    texts = [path.read_text(encoding="utf-8") for path in (light, dark)]
+    assert texts[0] != texts[1]
+    assert colour.sub("", texts[0]) == colour.sub("", texts[1])
+
+
+def test_docstrings_contain_no_mistakes_that_sphinx_lint_finds():
+    """Sphinx shows docstrings of public names as reStructuredText."""
+    sphinxlint = pytest.importorskip("sphinxlint", reason="not installed: the group docs")
+    checkers = import_module("sphinxlint.checkers").all_checkers.values()
+    enabled = [checker for checker in checkers if checker.enabled]
+    found = [
+        f"{relative_name(path)}: {error.checker_name}"
+        for path in PACKAGE.rglob("*.py")
+        for docstring in docstrings(path)
+        for error in sphinxlint.check_text("docstring.rst", f"{docstring}\n", enabled)
+    ]
+    assert found == []
+
+
+def docstrings(path: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [ast.get_docstring(node) or "" for node in nodes if isinstance(node, kinds)]
 
 
 def test_decisions_are_numbered_without_gaps():

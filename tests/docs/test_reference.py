@@ -126,7 +126,7 @@ def test_list_of_settings_shared_with_simplejwt_agrees_with_the_code():
 
 def test_planned_settings_are_rejected():
     text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
-    listed = text.split("## Not there yet")[1].split("They are refused")[0]
+    listed = text.split("## Not there yet")[1].split("They are rejected")[0]
     for name in re.findall(r"`([A-Z_]+)`", listed):
         with pytest.raises(Exception, match=f"no setting '{name}'"):
             conf.parse({name: None}, {})
@@ -463,7 +463,7 @@ def test_command_prints_the_output_that_its_page_shows(db, capsys):
         ("concepts/protected.md", f"more than {clocks.TOLERANCE:g} seconds: then"),
         ("concepts/protected.md", f"in pages of {sources.PAGE}, for at most {polls.BUDGET:g}"),
         ("concepts/protected.md", f"and {revocation.MARGIN:g} seconds more, counted"),
-        ("concepts/protected.md", f"at most {polls.WAIT:g} seconds. A set that is too old"),
+        ("concepts/protected.md", f"at most {polls.WAIT:g} seconds. If the set is too old"),
         ("concepts/protected.md", f"for up to {polls.LONG_WAIT:g} seconds"),
         ("concepts/protected.md", f"{conf.Settings.REVOCATION_MAX_STALENESS:g} seconds, and polls"),
     ],

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.docs.pages import MAX_PICTURE_BYTES
+from tests.e2e.axe import find_violations, load_axe
 from tests.e2e.clients import Curl
 from tests.e2e.demopage import (
     DESKTOP,
@@ -30,12 +31,11 @@ from tests.e2e.demopage import (
     wait_for_text,
 )
 from tests.e2e.example import Example, StartExample
-from tests.e2e.node import MODULES, require_modules
+from tests.e2e.node import require_modules
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-AXE = MODULES / "axe-core/axe.min.js"
 SIZES = pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 
 
@@ -135,25 +135,12 @@ def test_refresh_moves_neither_the_focus_nor_the_scroll_position(visit: Visit) -
     assert page.evaluate("[document.activeElement.tagName, scrollY]") == ["BODY", 700]
 
 
-VIOLATIONS = """async () => (await axe.run()).violations.map(({ id, nodes }) =>
-  [id, ...nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)])"""
-
-
-def find_violations(page: Page) -> list[Any]:
-    """Run axe-core in both colour schemes, and return the violations that it finds."""
-    violations: list[Any] = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        violations += page.evaluate(VIOLATIONS)
-    return violations
-
-
 @SIZES
 def test_axe_finds_no_violation_in_light_and_dark(visit: Visit, viewport: dict[str, int]) -> None:
     """Run axe-core with `bypass_csp`: the page's Content-Security-Policy would block axe-core."""
     require_modules()
     page = visit(viewport=viewport, bypass_csp=True).open()
-    page.evaluate(AXE.read_text(encoding="utf-8"))
+    load_axe(page)
     open_all_code(page)
     assert find_violations(page) == []
     press(page, "Log in")

@@ -116,7 +116,7 @@ SCENARIO = Scenario(
             scenario="storm",
             before="for number in range(ATTEMPTS):",
             after="for number in range(1):",
-            effect="A request that loses the race does not read again: it gets 503.",
+            effect="A request that loses the race does not read the session again, and gets 503.",
             counts={"servers": ("uvicorn",), "rounds": 15},
         ),
         Fault(

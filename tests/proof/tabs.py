@@ -177,7 +177,7 @@ SCENARIO = Scenario(
         "pattern": "pattern",
         "rotations": "rotations",
         "answers": "answers",
-        "repeated": "of them the same successor again",
+        "repeated": "answers that repeat a successor",
         "overwritten": "older token stored over a newer one",
         "logouts": "forced logouts",
     },
@@ -196,7 +196,7 @@ SCENARIO = Scenario(
             scenario="tabs",
             before="Q(refreshed_at__gt=DbNow() - grace)",
             after="Q(refreshed_at__gt=DbNow() + grace)",
-            effect="The grace period lies in the future: the slower tab is taken for a thief.",
+            effect="The grace period is in the future: the slower tab is treated as a thief.",
         ),
     ),
 )

@@ -47,6 +47,36 @@ def test_command_deletes_expired_sessions_and_prints_their_number(user: Any) -> 
     assert Session.objects.get() == live_session
 
 
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def cleared_on_a_terminal(**options: Any) -> list[str]:
+    """Run the command on a terminal, and return the parts that were written over each other."""
+    out = Terminal()
+    call_command("signet_clear_expired", stdout=out, **options)
+    return out.getvalue().split("\r")
+
+
+def test_command_draws_a_progress_bar_on_a_terminal(user: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(store, "BATCH", 2)
+    for _ in range(4):
+        expired_session(user, seconds_ago=60)
+    empty, half, full = cleared_on_a_terminal()
+    assert (empty, half.count("."), full.count(".")) == ("", 37, 75)
+    assert full.endswith("]\n4 expired sessions deleted\n")
+
+
+def test_command_draws_no_progress_bar_without_expired_sessions() -> None:
+    assert cleared_on_a_terminal() == ["0 expired sessions deleted\n"]
+
+
+def test_command_draws_no_progress_bar_at_verbosity_zero(user: Any) -> None:
+    expired_session(user, seconds_ago=60)
+    assert cleared_on_a_terminal(verbosity=0) == ["1 expired sessions deleted\n"]
+
+
 def test_command_keeps_expired_sessions_within_the_leeway(user: Any, settings: Any) -> None:
     """Guard against a flaw in simplejwt, whose clean-up makes revoked tokens valid again.
 

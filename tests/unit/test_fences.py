@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from django.contrib.auth.hashers import get_hasher, identify_hasher
 from django.contrib.auth.models import Group
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.handlers.base import BaseHandler
+from django.core.serializers.base import ProgressBar
 from django.db import connection, connections, models, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.base import ModelState
@@ -106,6 +108,12 @@ def _the_state_of_a_transaction() -> None:
     connection.set_rollback(False)
     transaction.on_commit(connection.check_constraints)
     assert connection.run_on_commit[-1][1] == connection.check_constraints
+
+
+def _a_progress_bar() -> None:
+    out = StringIO()
+    ProgressBar(out, 2).update(1)
+    assert out.getvalue().startswith("\r[.")
 
 
 def _the_column_of_a_lookup() -> None:
@@ -323,6 +331,12 @@ async def _a_function_that_refuses_an_event_loop() -> None:
 
 
 FENCES = [
+    Fence(
+        part="django: ProgressBar of django.core.serializers.base",
+        used_in="management/commands/signet_clear_expired.py",
+        reason="Deleting many rows shows how far it is, as `loaddata` does.",
+        check=_a_progress_bar,
+    ),
     Fence(
         part="django: Col, Lookup.lhs.target, Lookup.lhs.alias, Field.get_col",
         used_in="compat/simplejwt/token_blacklist/lookups.py",

@@ -315,9 +315,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     session_id=st.none() | IDS,
     sent=requests(),
 )
-@hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_request_is_never_a_server_error(
     user, endpoint, authorization, session_id, sent
 ) -> None:

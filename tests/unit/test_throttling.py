@@ -350,7 +350,7 @@ def test_rates_come_from_the_settings(fail, clock, settings, rate, period) -> No
     period=st.sampled_from([1, 60, 3600]),
     steps=st.lists(st.integers(0, 90), max_size=40),
 )
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 def test_attempt_after_the_wait_is_allowed_and_no_period_exceeds_the_limit(
     limit, period, steps
 ) -> None:

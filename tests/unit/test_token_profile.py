@@ -157,6 +157,16 @@ class TestTokens:
         assert isinstance(refused(changed(access, typ="JWT"), REFRESH), WrongTokenType)
 
 
+def test_legacy_access_token_is_accepted_until_adopt_tokens_until(settings: Any) -> None:
+    settings.SIGNET = {**LATER, "ADOPT_TOKENS_UNTIL": SOON}
+    claims = {"token_type": "access", "exp": int(SOON.timestamp()) + 60, "jti": "1", "user_id": 1}
+    token = runtime.current().codec.encode({**claims, "iss": ISSUER, "aud": AUDIENCE})
+    now = SOON.timestamp()
+    assert tokens.verify_access(token, now=now - 1).sid is None
+    with pytest.raises(TokenError):
+        tokens.verify_access(token, now=now)
+
+
 @pytest.mark.parametrize("missing", ["ISSUER", "AUDIENCE"])
 def test_profile_needs_an_issuer_and_an_audience(settings: Any, missing: str) -> None:
     settings.SIGNET = {name: value for name, value in PROFILE.items() if name != missing}

@@ -74,4 +74,4 @@ def test_catalogue_of_the_project_translates_the_messages_of_this_package(
 def test_the_page_says_that_there_is_no_catalogue_while_there_is_none() -> None:
     page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
     catalogues = [*PACKAGE.rglob("*.mo"), *PACKAGE.rglob("*.po")]
-    assert ("no catalogue of translations" in page) == (not catalogues)
+    assert ("This package has no translations" in page) == (not catalogues)

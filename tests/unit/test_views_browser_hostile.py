@@ -75,9 +75,7 @@ HEADERS = st.fixed_dictionaries(
     sent=requests(),
     headers=HEADERS | st.just(PAGE),
 )
-@hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_request_is_never_a_server_error(
     user, name, session_id, value, sent, headers
 ) -> None:

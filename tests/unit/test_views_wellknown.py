@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from rest_framework.test import APIClient
+from rest_framework.test import APIClient, APIRequestFactory
 
 from drf_signet.jose.keys import ALGORITHMS
+from drf_signet.views_wellknown import PublicDocumentView
 from tests.support.token_forge import Signer, signer
 
 JWKS_URLS = ["/api/token/jwks/", "/.well-known/jwks.json"]
@@ -155,6 +156,11 @@ class TestJWKSet:
 
 
 ED = {"kid": "1", "alg": "EdDSA", "key": signer("EdDSA").jwk}
+
+
+def test_document_view_without_a_document_raises_not_implemented_error() -> None:
+    with pytest.raises(NotImplementedError):
+        PublicDocumentView.as_view()(APIRequestFactory().get("/"))
 
 
 class TestMetadata:

@@ -44,7 +44,8 @@ class Settings:
     )
     REFRESH_TOKEN_LIFETIME: timedelta = option(
         timedelta(days=1),
-        "How long a refresh token is valid: after the login or, with rotation, the last refresh.",
+        "How long a refresh token is valid after the login or, with rotation, after the last "
+        "refresh.",
         parsers.lifetime,
     )
     SESSION_LIFETIME: timedelta = option(
@@ -55,7 +56,7 @@ class Settings:
     LIFETIMES: LifetimesHook | None = option(
         None,
         "`callable(user, request or None, transport) → (idle, lifetime)`, or its dotted path: the "
-        "two times above for one login. None, for one or both: the defaults.",
+        "two lifetimes above for one login. None, for one or both: the default.",
         parsers.optional(parsers.importable),
     )
     ROTATE_REFRESH_TOKENS: bool = option(
@@ -172,8 +173,8 @@ class Settings:
     )
     TOKEN_REVOCATION_BROKER: str | None = option(
         None,
-        "The URL of a Redis or Valkey server that brings ends of sessions to all processes at "
-        "once. None: polls alone bring them.",
+        "The URL of a Redis or Valkey server that tells all processes immediately when a session "
+        "ends. None: processes only poll the database.",
         parsers.optional(parsers.broker_url),
         secret=True,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -204,23 +204,34 @@ def end_all(
     return endings.end_selected(ending, reason=reason, spared=spared)
 
 
-def clear_expired(*, now: float, leeway: float = 0) -> int:
+def clear_expired(
+    *, now: float, leeway: float = 0, report: Callable[[int], object] | None = None
+) -> int:
     """Delete the rows of expired sessions, and return the number of deleted rows.
 
     A session that ended before its expiry is kept until it expires, because its tokens must still
     be refused. Each statement deletes one batch, so that locks are held only briefly. Safe to
     repeat and to run in parallel.
+
+    Args:
+        report: called after each batch, with the number of rows deleted so far.
     """
-    using = write_database()
-    before = as_datetime(now - leeway) - KEPT_AFTER_END
-    expired = sessions_for_write().filter(expires_at__lt=before)
+    using, expired = write_database(), expired_sessions(now=now, leeway=leeway)
     deleted = 0
     while ids := fetch(expired.order_by("expires_at").values_list("id", flat=True)[:BATCH]):
         removed = retried(partial(_delete, ids), using=using)
         deleted += removed
+        if report is not None:
+            report(deleted)
         if not removed:
             break  # another process is already deleting these rows
     return deleted
+
+
+def expired_sessions(*, now: float, leeway: float = 0) -> SessionQuerySet:
+    """Return the sessions whose rows `clear_expired` deletes."""
+    before = as_datetime(now - leeway) - KEPT_AFTER_END
+    return sessions_for_write().filter(expires_at__lt=before)
 
 
 def as_datetime(seconds: float) -> datetime:

@@ -121,13 +121,13 @@ def test_logout_is_predicted_from_the_blacklist_app(settings: Any) -> None:
         (f"from {OLD}.views import TokenBlacklistView", "urls.py", "After a logout"),
         ("import jwt\njwt.encode(x)", "views.py", "A token that other code"),
         ("user.set_password(x)", "tests.py", "Saving a new password"),
-        ("with self.assertNumQueries(3): pass", "tests.py", "The number of SQL"),
-        ("def test_a(django_assert_num_queries): pass", "test_a.py", "The number of SQL"),
+        ("with self.assertNumQueries(3): pass", "tests.py", "A login, a refresh"),
+        ("def test_a(django_assert_num_queries): pass", "test_a.py", "A login, a refresh"),
         ("OutstandingToken.objects.all()", "views.py", "`OutstandingToken` has"),
         ("client = APIClient()", "tests.py", "The body of a failed"),
         ("from freezegun import freeze_time", "tests.py", "A frozen clock"),
         ("import time_machine", "conftest.py", "A frozen clock"),
-        ("refresh = RefreshToken.for_user(user)", "views.py", "`for_user` with a user"),
+        ("refresh = RefreshToken.for_user(user)", "views.py", "If the user's password"),
     ],
 )
 def test_changes_are_predicted_from_the_code(

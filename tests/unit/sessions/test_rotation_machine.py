@@ -301,7 +301,6 @@ def test_sessions_agree_with_the_model_after_any_sequence_of_actions() -> None:
         settings=settings(
             max_examples=30,
             stateful_step_count=20,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )

@@ -100,15 +100,16 @@ FOR_USERS = (
         what="A new password logs the user out everywhere.",
         whom='all projects, unless `PASSWORD_CHANGE_ENDS` is `"none"`',
         todo=(
-            "Call `drf_signet.keep(request)` in the view that changes the password, so that this "
-            'client stays logged in. Set `PASSWORD_CHANGE_ENDS` to `"none"` if all should stay.'
+            "Call `drf_signet.keep(request)` in the view that changes the password, so that "
+            'this client stays logged in. Set `PASSWORD_CHANGE_ENDS` to `"none"` to keep all '
+            "sessions."
         ),
         concerns=lambda project: project.settings.ends_with_password,
     ),
     Change(
         what=(
-            "After a logout, the access token is refused within a second. It worked until it "
-            "expired."
+            "After a logout, the access token is refused within a second. With simplejwt, it "
+            "worked until it expired."
         ),
         whom="projects that blacklist tokens",
         todo="Nothing. A client that still uses the token after its logout gets a 401.",
@@ -116,21 +117,24 @@ FOR_USERS = (
     ),
     Change(
         what=(
-            "A refresh token that was rotated is exchanged again for 30 seconds. After that, its "
-            "use logs the client out, since somebody may have copied it. It was a 401 at once, and "
-            "the newer token kept working."
+            "A refresh token that was rotated is exchanged again for 30 seconds. After that, "
+            "its use logs the client out, because somebody may have copied it. With "
+            "simplejwt, it got a 401 immediately, and the newer token stayed valid."
         ),
         whom="projects with `ROTATE_REFRESH_TOKENS` and `BLACKLIST_AFTER_ROTATION`",
-        todo="Make sure that clients store the refresh token of each answer.",
+        todo="Make sure that clients store the refresh token from each response.",
         concerns=lambda project: project.rotates,
     ),
     Change(
-        what="A refresh token that was rotated is refused. It worked until it expired.",
-        whom=(
-            "projects with `ROTATE_REFRESH_TOKENS` and without `BLACKLIST_AFTER_ROTATION`, if they "
-            "do not use the alias, or set `ROTATE_REFRESH_TOKENS` in `SIGNET`"
+        what=(
+            "A refresh token that was rotated is refused. With simplejwt, it worked until it "
+            "expired."
         ),
-        todo="Make sure that clients store the refresh token of each answer.",
+        whom=(
+            "projects with `ROTATE_REFRESH_TOKENS` and without `BLACKLIST_AFTER_ROTATION`, if "
+            "they do not use the alias, or set `ROTATE_REFRESH_TOKENS` in `SIGNET`"
+        ),
+        todo="Make sure that clients store the refresh token from each response.",
         concerns=lambda project: (
             project.settings.ROTATE_REFRESH_TOKENS
             and not project.simple_jwt.get("BLACKLIST_AFTER_ROTATION")
@@ -139,7 +143,7 @@ FOR_USERS = (
     ),
     Change(
         what="Failed logins are limited: 429 after 10 in a minute.",
-        whom="projects without the alias, and those that set `LOGIN_THROTTLE`",
+        whom="projects without the alias, and projects that set `LOGIN_THROTTLE`",
         todo=(
             "Tell clients to read `Retry-After`. Behind a proxy, set `NUM_PROXIES` of REST "
             "framework."
@@ -147,7 +151,7 @@ FOR_USERS = (
         concerns=lambda project: project.settings.LOGIN_THROTTLE is not None,
     ),
     Change(
-        what="Spaces before and after a password count. They were removed.",
+        what="Spaces before and after a password are part of it. simplejwt removed them.",
         whom="all projects",
         todo="Nothing, unless a client sends spaces that are not part of the password.",
         concerns=lambda project: True,
@@ -161,7 +165,7 @@ FOR_USERS = (
         ),
     ),
     Change(
-        what="The claim `user_id` of a new token is a number. It was a string.",
+        what="The claim `user_id` of a new token is a number. With simplejwt, it was a string.",
         whom="projects whose users have numbers as keys",
         todo="Clients that decode the token must not compare the claim as a string.",
         concerns=_number_keys,
@@ -182,10 +186,10 @@ FOR_USERS = (
     ),
     Change(
         what=(
-            "A token that other code has signed with the same key, and that identifies a user, is "
-            "refused after `ADOPT_TOKENS_UNTIL`: it has no session."
+            "A token that other code has signed with the same key, and that identifies a "
+            "user, is refused after `ADOPT_TOKENS_UNTIL`: it has no session."
         ),
-        whom="projects that sign tokens of their own, for example with PyJWT",
+        whom="projects that sign their own tokens, for example with PyJWT",
         todo="Call `drf_signet.issue(user)` instead.",
         concerns=lambda project: project.code.uses("jwt"),
     ),
@@ -199,7 +203,7 @@ FOR_USERS = (
 
 FOR_TESTS = (
     Change(
-        what="Saving a new password ends the sessions that a test has opened before.",
+        what="Saving a new password ends the sessions that a test opened earlier.",
         whom="tests that call `set_password` after a login",
         todo="Log in after the password is saved.",
         concerns=lambda project: (
@@ -208,8 +212,8 @@ FOR_TESTS = (
     ),
     Change(
         what=(
-            "Inside the transaction of a `TestCase`, the end of an access token is not seen, "
-            "because it is seen at the commit."
+            "Inside the transaction of a `TestCase`, an access token stays valid after a "
+            "logout, because the logout takes effect at the commit."
         ),
         whom="tests that use an access token after a logout",
         todo=(
@@ -225,9 +229,9 @@ FOR_TESTS = (
         concerns=lambda project: project.rotates,
     ),
     Change(
-        what="The number of SQL statements of a login, a refresh and a request is another.",
+        what="A login, a refresh and a request run a different number of SQL statements.",
         whom="tests that count statements",
-        todo="Count again, inside `drf_signet.testing.deterministic()`.",
+        todo="Update the numbers. Count inside `drf_signet.testing.deterministic()`.",
         concerns=lambda project: project.tests_use(
             "assertNumQueries", "django_assert_num_queries", "django_assert_max_num_queries"
         ),
@@ -242,7 +246,7 @@ FOR_TESTS = (
         concerns=lambda project: project.code.uses("OutstandingToken"),
     ),
     Change(
-        what="The body of a failed login has a `code` beside `detail`.",
+        what="The body of a failed login has a `code` in addition to `detail`.",
         whom="tests that compare the whole body",
         todo="Compare `detail`, or add the `code`.",
         concerns=lambda project: project.tests_use("APIClient", "APITestCase", "client"),
@@ -255,14 +259,14 @@ FOR_TESTS = (
     ),
     Change(
         what="`rest_framework_simplejwt` cannot be imported or patched after it is uninstalled.",
-        whom="code and tests that name simplejwt, if the project does not use the alias",
+        whom="code and tests that mention simplejwt, if the project does not use the alias",
         todo="Use the alias, or the names that the report lists.",
         concerns=lambda project: not project.uses_alias and bool(project.code.mentions),
     ),
     Change(
         what=(
-            "`for_user` with a user whose password or `is_active` has changed in the database "
-            "makes a token that cannot be signed: `AuthenticationFailed`."
+            "If the user's password or `is_active` has changed in the database, a token from "
+            "`for_user` cannot be signed: it raises `AuthenticationFailed`."
         ),
         whom="code and tests that call `for_user` with an outdated instance",
         todo="Save or reload the user first.",
