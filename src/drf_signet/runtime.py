@@ -22,7 +22,7 @@ from .conf import caches
 from .conf import settings as conf
 from .conf.hooks import TenantHook, default_user_authentication_rule
 from .conf.keys import RingEntry
-from .conf.rotation import ProviderFactory
+from .conf.providers import ProviderFactory
 from .conf.settings import Settings
 from .conf.subjects import Subject
 from .errors import UnusableKey

@@ -35,6 +35,7 @@ from drf_signet.conf import hooks
 from drf_signet.conf import settings as conf
 from drf_signet.conf.cookies import Cookies
 from drf_signet.conf.parsers import ThrottleRates
+from drf_signet.conf.providers import KeyRotation
 from drf_signet.db import database
 from drf_signet.errors import SignetError, TokenError
 from drf_signet.jose import checks as jose_checks

@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
 from ..jose.keys import Material
-from . import caches, cookies, keys, options, parsers, rotation
+from . import caches, cookies, keys, options, parsers, providers
 from .cookies import Cookies
 from .hooks import (
     ClaimsHook,
@@ -29,7 +29,7 @@ from .hooks import (
 from .keys import RingEntry
 from .options import option
 from .parsers import ThrottleRates
-from .rotation import KeyRotation, ProviderFactory
+from .providers import KeyRotation, ProviderFactory
 
 #: Settings from another package: the name of the setting in `SIGNET` → the value.
 SharedSettings = Mapping[str, Any]
@@ -93,10 +93,10 @@ class Settings:
     KEY_PROVIDER: ProviderFactory | None = option(
         None,
         '"database", or the class of a provider, or its dotted path. None: the keys above.',
-        parsers.optional(rotation.provider),
+        parsers.optional(providers.provider),
     )
     KEY_ROTATION: KeyRotation = option(
-        KeyRotation(), "How the keys in the database rotate: a dict, see below.", rotation.parse
+        KeyRotation(), "How the keys in the database rotate: a dict, see below.", providers.parse
     )
     ISSUER: str | None = option(
         None, "Written to `iss`, and required there.", parsers.optional(parsers.string)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import QuerySet
 
 from ..conf import settings as conf
-from ..conf.rotation import KeyRotation
+from ..conf.providers import KeyRotation
 from ..db.database import SecondsUntil, read_committed
 from ..errors import SignetError
 from ..models import write_database

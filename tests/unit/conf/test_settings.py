@@ -20,7 +20,7 @@ from drf_signet.conf import settings as conf
 from drf_signet.conf.cookies import Cookies
 from drf_signet.conf.hooks import default_user_authentication_rule
 from drf_signet.conf.parsers import Rate, ThrottleRates
-from drf_signet.conf.rotation import KeyRotation
+from drf_signet.conf.providers import KeyRotation
 from drf_signet.conf.settings import Settings
 from tests.support.session_states import SIMPLE_JWT_DEFAULTS
 

@@ -1,4 +1,4 @@
-"""Tests of `drf_signet.conf.rotation`: the settings KEY_PROVIDER and KEY_ROTATION."""
+"""Tests of `drf_signet.conf.providers`: the settings KEY_PROVIDER and KEY_ROTATION."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from drf_signet.conf import rotation
-from drf_signet.conf.rotation import KeyRotation
+from drf_signet.conf import providers
+from drf_signet.conf.providers import KeyRotation
 from drf_signet.keys.database import DatabaseKeys
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def test_empty_dict_gives_the_defaults() -> None:
-    assert rotation.parse({}) == KeyRotation()
+    assert providers.parse({}) == KeyRotation()
     assert KeyRotation() == KeyRotation(PERIOD=30 * DAY, ALGORITHM="ES256", PUBLISHED_AHEAD=HOUR)
 
 
 def test_period_may_be_none() -> None:
-    assert rotation.parse({"PERIOD": None, "PUBLISHED_AHEAD": 100 * DAY}).PERIOD is None
+    assert providers.parse({"PERIOD": None, "PUBLISHED_AHEAD": 100 * DAY}).PERIOD is None
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,12 @@ def test_period_may_be_none() -> None:
 )
 def test_invalid_value_is_an_error_that_names_the_key(given: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        rotation.parse(given)
+        providers.parse(given)
 
 
 def test_provider_is_a_callable_or_its_path_or_the_database() -> None:
-    assert rotation.provider("database") is DatabaseKeys
-    assert rotation.provider("drf_signet.keys.database.DatabaseKeys") is DatabaseKeys
-    assert rotation.provider(dict) is dict
+    assert providers.provider("database") is DatabaseKeys
+    assert providers.provider("drf_signet.keys.database.DatabaseKeys") is DatabaseKeys
+    assert providers.provider(dict) is dict
     with pytest.raises(ValueError, match="callable"):
-        rotation.provider(1)
+        providers.provider(1)
