@@ -2,6 +2,7 @@
 # CONTRIBUTING.md lists the environment variables that change what the targets run.
 
 PYTHON ?= python3
+QUIET := --quiet
 VENV := .venv
 PY := $(VENV)/bin/python
 PYTEST := $(PY) -m pytest
@@ -76,8 +77,9 @@ docs: $(VENV)/.docs ## build docs/_build; treat warnings as errors
 links: $(VENV)/.docs ## check the documentation's links to other sites: needs the network
 	$(PY) -m sphinx --builder linkcheck --keep-going --quiet docs docs/_build/links
 
-demo: $(VENV)/.test ## serve the example project, and print commands to try
-	$(PY) example/demo.py
+demo: QUIET :=
+demo: $(VENV)/.demo ## serve the example project, open its demo page, and print commands to try
+	@$(PY) example/demo.py
 
 bench: $(BENCH)/.bench ## compare with other packages on PostgreSQL: 25 minutes; ONLY=storm runs a part
 	$(BENCH)/bin/python -m benchmarks $(ONLY)
@@ -116,7 +118,8 @@ clean: ## remove everything that these targets created
 
 # One stamp file per dependency group of pyproject.toml.
 $(VENV)/.%: pyproject.toml $(VENV)/.pip
-	$(PY) -m pip install --quiet --editable . --group $*
+	@echo "Installing drf-signet and what the group '$*' of pyproject.toml lists into $(VENV) ..."
+	@$(PY) -m pip install $(QUIET) --editable . --group $*
 	@touch $@
 
 # Separate environments: they install the compared packages, which development does not need.
@@ -133,6 +136,8 @@ $(FRONT_ENDS)/.installed: tests/client/package-lock.json
 
 # pip supports --group since 25.1.
 $(VENV)/.pip:
-	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 ...")'
+	@echo "Creating the virtual environment $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install $(QUIET) 'pip>=25.1'
 	@touch $@

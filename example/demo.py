@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import shutil
@@ -17,7 +18,8 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 
 EXAMPLE = Path(__file__).resolve().parent
 USERNAME, PASSWORD = "vitor", "123"
@@ -46,16 +48,17 @@ With curl (paste these lines into another terminal):
     curl -s -w ' %{{http_code}}\\n' {base}/hello/ -H "Authorization: Bearer $ACCESS"
     curl -s -w ' %{{http_code}}\\n' {base}/api/token/refresh/ -d "refresh=$REFRESH"
 
-With HTTPie (the same requests):
+With HTTPie (the same requests; they also work without a terminal, as in a script{install}):
 
+    http() {{ command {http} --ignore-stdin "$@"; }}
     field() {{ python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
-    PAIR=$({http} post {base}/api/token/ username={username} password={password}); echo "$PAIR"
+    PAIR=$(http post {base}/api/token/ username={username} password={password}); echo "$PAIR"
     ACCESS=$(echo "$PAIR" | field access); REFRESH=$(echo "$PAIR" | field refresh)
-    {http} {base}/hello/ "Authorization: Bearer $ACCESS"
-    {http} post {base}/api/token/refresh/ refresh="$REFRESH"
-    {http} post {base}/api/token/logout/ refresh="$REFRESH"
-    {http} {base}/hello/ "Authorization: Bearer $ACCESS"
-    {http} post {base}/api/token/refresh/ refresh="$REFRESH"
+    http {base}/hello/ "Authorization: Bearer $ACCESS"
+    http post {base}/api/token/refresh/ refresh="$REFRESH"
+    http post {base}/api/token/logout/ refresh="$REFRESH"
+    http {base}/hello/ "Authorization: Bearer $ACCESS"
+    http post {base}/api/token/refresh/ refresh="$REFRESH"
 
 The last two requests of each list get 401: the logout ended the session, so neither of its tokens
 works any more. (With EXAMPLE_SERVER=gunicorn the other process learns of it within a second.)
@@ -71,12 +74,10 @@ def main() -> None:
         django.setup()
         from config.environment import host_and_port
 
-        host, port = host_and_port(os.environ)
+        host, port = free_address(*host_and_port(os.environ))
         command = server_command(os.environ.get("EXAMPLE_SERVER") or "runserver", host, port)
     except ImproperlyConfigured as error:
         sys.exit(f"demo: {error}")
-    if not is_free(host, port):
-        sys.exit(taken(host, port))
     check()
     make_database()
     make_user()
@@ -88,6 +89,10 @@ def main() -> None:
 
 def server_command(server: str, host: str, port: int) -> list[str]:
     """Return the command line that starts `server`: runserver, gunicorn or uvicorn."""
+    if server in {"gunicorn", "uvicorn"} and importlib.util.find_spec(server) is None:
+        raise ImproperlyConfigured(
+            f"EXAMPLE_SERVER={server} needs {server}: {sys.executable} -m pip install {server}"
+        )
     address = f"{bracketed(host)}:{port}"
     python = [sys.executable, "-u"]
     if server == "runserver":
@@ -124,11 +129,23 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def taken(host: str, port: int) -> str:
-    """Return the error message for a port that is in use. The message suggests a free port."""
+def free_address(host: str, port: int) -> tuple[str, int]:
+    """Return the address to listen on: this host and port, or the next free port if it is in use.
+
+    If the user has chosen the port with EXAMPLE_ADDRESS, do not use another port without being
+    asked: raise ImproperlyConfigured with a message that suggests a free port.
+    """
+    if is_free(host, port):
+        return host, port
+    where = bracketed(host)
+    problem = f"cannot listen on {where}:{port}; the port may be in use."
     other = next((p for p in range(port + 1, min(port + 100, 65536)) if is_free(host, p)), None)
-    advice = f" Try: EXAMPLE_ADDRESS={bracketed(host)}:{other} make demo" if other else ""
-    return f"demo: cannot listen on {bracketed(host)}:{port}; the port may be in use.{advice}"
+    if other is None:
+        raise ImproperlyConfigured(problem)
+    if os.environ.get("EXAMPLE_ADDRESS"):
+        raise ImproperlyConfigured(f"{problem} Try: EXAMPLE_ADDRESS={where}:{other} make demo")
+    print(f"demo: {problem} Using port {other} instead.", flush=True)
+    return host, other
 
 
 def check() -> None:
@@ -142,6 +159,8 @@ def check() -> None:
 def make_database() -> None:
     """Apply the migrations. Exit with a message if the database is not available."""
     try:
+        if not MigrationRecorder(connection).applied_migrations():
+            print("Creating the tables of the database, and a user ...", flush=True)
         call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as error:
         sys.exit(f"demo: cannot connect to the database. Does it exist (createdb)?\n{error}")
@@ -165,7 +184,14 @@ def make_user() -> None:
 
 def guide(host: str, port: int) -> str:
     """Return the guide, which lists the pages to open and the commands to type."""
-    return GUIDE.format(base=base(host, port), http=httpie(), username=USERNAME, password=PASSWORD)
+    http = httpie()
+    return GUIDE.format(
+        base=base(host, port),
+        http=http or "http",
+        install="" if http else "; to install it: python3 -m pip install httpie",
+        username=USERNAME,
+        password=PASSWORD,
+    )
 
 
 def base(host: str, port: int) -> str:
@@ -200,11 +226,14 @@ def open_when_served(address: str) -> None:
         time.sleep(0.1)
 
 
-def httpie() -> str:
-    """Return the path of HTTPie in this environment. If HTTPie is not installed, return `http`."""
+def httpie() -> str | None:
+    """Return how to call HTTPie: by its path in this environment, or by its name in the PATH.
+
+    If HTTPie is not installed, return None.
+    """
     path = shutil.which("http", path=str(Path(sys.executable).parent))
     if path is None:
-        return "http"
+        return "http" if shutil.which("http") else None
     relative_path = os.path.relpath(path)
     return path if relative_path.startswith(os.pardir) else relative_path
 
@@ -215,4 +244,7 @@ def bracketed(host: str) -> str:
 
 
 if __name__ == "__main__":
-    open_when_served(sys.argv[2]) if sys.argv[1:2] == ["--open"] else main()
+    try:
+        open_when_served(sys.argv[2]) if sys.argv[1:2] == ["--open"] else main()
+    except KeyboardInterrupt:
+        sys.exit(130)  # the status that shells use for Ctrl-C

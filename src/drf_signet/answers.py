@@ -198,7 +198,7 @@ _OWN_SESSIONS = {
 }
 
 #: For OpenAPI of a project: the answers of any view whose authentication class is
-#: `JWTAuthentication`, beside the view's own answers.
+#: `JWTAuthentication`, in addition to the view's own answers.
 PROTECTED: Mapping[int, type[ErrorSerializer]] = {
     400: BadRequestSerializer,
     401: ProtectedSerializer,

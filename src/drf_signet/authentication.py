@@ -51,7 +51,7 @@ class JWTAuthentication(AccessTokenAuthentication):
     """
 
     reads_cookie = True
-    #: True if a subclass overrides `get_user_queryset`. Each request then loads the user at once.
+    #: True if a subclass overrides `get_user_queryset`. Each request then loads the user.
     _overrides_users = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -95,7 +95,7 @@ class JWTAuthentication(AccessTokenAuthentication):
         """Return the users that tokens may identify.
 
         Override this method to use `select_related`, or to return only the users of one tenant.
-        Each request then loads the user at once, even if the view needs only the user's key. If
+        Each request then loads the user, even if the view needs only the user's key. If
         the user were loaded later, a user outside the queryset could be authenticated.
         """
         return loading.all_users()
@@ -123,7 +123,7 @@ class JWTAuthentication(AccessTokenAuthentication):
 def _is_answered(request: Any) -> bool:
     """Return whether the view has already returned.
 
-    The view's `response` attribute alone is no proof, because a project may set the attribute
+    The view's `response` attribute alone is not enough, because a project may set the attribute
     earlier. The view has returned if DRF's `finalize_response` has stored this request in the
     context of a DRF response, or has copied the view's headers to any other response.
     """

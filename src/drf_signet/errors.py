@@ -53,8 +53,10 @@ class MalformedToken(TokenError):
     code = "malformed"
 
 
-class WrongTyp(MalformedToken):
-    """Raised if the header of a token has another `typ` than a token of its profile."""
+class WrongTyp(TokenError):
+    """Raised if the header of a token has another `typ` than tokens of its type have."""
+
+    code = "wrong_typ"
 
 
 class UnknownKey(TokenError):

@@ -3,9 +3,9 @@
 Legacy tokens are accepted until ADOPT_TOKENS_UNTIL. A legacy access token needs only a valid
 signature and valid claims. At the first use of a legacy refresh token, a session is created for it.
 
-Until that time, processes of the other package may still run beside this package. They accept the
-refresh tokens of this package, and have a list of revoked tokens of their own. So a refresh reads
-that list, and a logout writes to it.
+Until that time, processes of the other package may still run. They accept the refresh tokens of
+this package, and have their own list of revoked tokens. So a refresh reads that list, and a logout
+writes to it.
 
 A module of `drf_signet.compat` registers the functions that do this.
 """

@@ -44,7 +44,7 @@ class Runtime:
     """The settings and the objects that were built from them.
 
     `login_columns` are the columns of a user that show whether the user has changed since the
-    authentication. The value is None if the columns alone cannot show this.
+    authentication. The value is None if the columns are not enough to show this.
     """
 
     settings: Settings
@@ -222,7 +222,7 @@ def _ring_key(entry: RingEntry, settings: Settings) -> Key:
         algorithm=entry["alg"] or settings.ALGORITHM,
         material=entry["key"],
         kid=entry["kid"],
-        derives_kid=True,
+        derives_kid=entry["derives_kid"],
         not_before=-math.inf if not_before is None else not_before,
         not_after=math.inf if not_after is None else not_after,
     )

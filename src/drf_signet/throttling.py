@@ -169,6 +169,6 @@ def _report_cache_error(error: Exception) -> None:
 def _report_unknown_address() -> None:
     if reports.is_due("address"):
         logger.warning(
-            "the address of a client is unknown: its failed logins are counted by username "
-            "alone; set NUM_PROXIES in REST_FRAMEWORK if there is a proxy"
+            "the address of a client is unknown: its failed logins are counted only by "
+            "username; set NUM_PROXIES in REST_FRAMEWORK if there is a proxy"
         )

@@ -185,7 +185,11 @@ def verify(
         TokenError: the token is not a valid token of this type; the subclass says why.
     """
     current = runtime.current()
-    payload = current.keys.profiles.decode(raw_token, token_type, now=now)
+    profiles = current.keys.profiles
+    if (codec := profiles.fixed) is not None:
+        payload = codec.decode(raw_token)
+    else:
+        payload = profiles.decode(raw_token, token_type, now=now)
     tenant, untagged = None, False
     if current.tenant_of is not None:
         tenant = current.tenant_of(request)
@@ -210,7 +214,10 @@ def _mint(token_type: str, shared: SessionClaims, *, now: float, expires_at: flo
         now=now,
         expires_at=expires_at,
     )
-    return current.keys.profiles.encode(payload, now=now)
+    profiles = current.keys.profiles
+    if (codec := profiles.fixed) is not None:
+        return codec.encode(payload)
+    return profiles.encode(payload, now=now)
 
 
 def refresh_attempt(

@@ -1,4 +1,4 @@
-"""Ignore all tests if the docs folder is missing, and run `test_tutorial.py` only on SQLite."""
+"""Ignore all tests if the docs folder is missing, and run projects of the pages only on SQLite."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 from tests.docs.pages import DOCS
 
 # A source distribution contains no docs folder. The test suite runs once for each database, but the
-# projects in test_tutorial.py always use their own SQLite database, so that file runs only once.
+# projects in these files do not use its database, so these files run only once.
 if not DOCS.is_dir():
     collect_ignore_glob = ["test_*.py"]
 elif os.environ.get("SIGNET_TEST_DATABASE", "sqlite") != "sqlite":
-    collect_ignore_glob = ["test_tutorial.py"]
+    collect_ignore_glob = ["test_celery.py", "test_deploying.py", "test_tutorial.py"]

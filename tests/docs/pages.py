@@ -7,10 +7,13 @@ Pages contain no markup that is only for tests. The language of a block determin
   a snippet.
 - `py`: A file that needs another package, such as simplejwt, or several databases. `tests/swap`
   runs the file in a virtual environment in which the other package is installed. `tests/tenants`
-  and `tests/variants` run the files of `howto/tenants.md`.
+  and `tests/variants` run the files of `howto/tenants.md` and `howto/audit.md`, and
+  `test_celery.py` those of `howto/celery.md`.
 - `bash`: The block contains shell commands.
 - `text` or `json` after `bash`: The block is the expected output of the commands. Within a line,
   `…` matches one or more characters. A line that contains only `…` matches any number of lines.
+- `ini`, `nginx`, `yaml`, `dockerfile`: A file whose path is in the first line. `deploying.py` reads
+  the files of `howto/deploying.md`.
 """
 
 from __future__ import annotations

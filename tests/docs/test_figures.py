@@ -143,7 +143,7 @@ ACTIONS: dict[str, Prepare] = {
     "verify an access token": verify_access,
     "verify a refresh token": verify_refresh,
     "request with an access token": request,
-    "request with an access token, whose view reads the user": request_that_reads,
+    "request with an access token to a view that reads the user": request_that_reads,
     "request or refresh with a forged, malformed or expired token": invalid_tokens,
 }
 

@@ -3,8 +3,9 @@
 `tests.docs.pages` describes the kinds of blocks. This module runs them as follows:
 
 - A file is imported. If the file contains tests, they are run.
-- A `mysite/settings.py` block changes the settings for the rest of the page. Its `SIGNET` setting
-  and its signing keys must be valid, and Django's system checks must not report an error.
+- A `mysite/settings.py` block changes the settings for the rest of the page. A block for the end of
+  that file adds to the settings before it. Its `SIGNET` setting and its signing keys must be valid,
+  and Django's system checks must not report an error.
 - A snippet is executed. It can use `user`, `request` and the names that earlier snippets on the
   same page have defined.
 """
@@ -69,6 +70,7 @@ PAGES = {
 #: pages.
 ALIASED = frozenset({"howto/simplejwt-code.md"})
 SETTINGS = "mysite/settings.py"
+DEPLOYING = "howto/deploying.md"
 
 #: Settings that a block overrides for the rest of its page. Other settings in a block, such as
 #: `DATABASES`, do not replace the settings of the test project.
@@ -99,6 +101,7 @@ class Page:
     names: dict[str, Any]
     overrides: contextlib.ExitStack
     modules: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def run(self, block: Block) -> None:
         if block.file is None:
@@ -113,8 +116,12 @@ class Page:
             name: list(getattr(django_settings, name)) for name in ("INSTALLED_APPS", "MIDDLEWARE")
         }
         names = {"BASE_DIR": self.directory, "SECRET_KEY": django_settings.SECRET_KEY, **lists}
+        names["__file__"] = str(self.directory / SETTINGS)
+        if block.file is not None and block.file.appended:
+            names |= self.settings
         exec(compile(block.text, block.where, "exec"), names)
         given: dict[str, Any] = {name: value for name, value in names.items() if name.isupper()}
+        self.settings = given
         if "SIGNET" in given:
             conf.parse(given["SIGNET"], {})
         chosen = {name: value for name, value in given.items() if name in OVERRIDABLE}
@@ -160,7 +167,7 @@ def run_page(
                 names=names,
                 overrides=overrides,
             )
-            for block in blocks(PAGES[name]):
+            for block in [*_settings_before(name), *blocks(PAGES[name])]:
                 if block.language == "python":
                     page.run(block)
             return page
@@ -174,6 +181,13 @@ def run_page(
             del sys.modules[name]
 
 
+def _settings_before(name: str) -> list[Block]:
+    """Return the settings file to whose end the blocks of a page go: that of the page Deploying."""
+    if name != "howto/production.md":
+        return []
+    return [one for one in blocks(PAGES[DEPLOYING]) if one.file and one.file.path == SETTINGS]
+
+
 def _prepare(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Create the signing keys, environment variables and `sys.path` entry that the pages need."""
     (directory / "keys").mkdir()
@@ -184,8 +198,8 @@ def _prepare(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             serialization.NoEncryption(),
         )
         (directory / "keys" / f"{name}.pem").write_bytes(pem)
+    monkeypatch.setenv("ALLOWED_HOSTS", "testserver")
     monkeypatch.setenv("SECRET_KEY", "s" * 64)
-    monkeypatch.setenv("OLD_SECRET_KEY", django_settings.SECRET_KEY)
     monkeypatch.setenv("SIGNET_SIGNING_KEY", "a secret for the tokens of the pages alone")
     monkeypatch.syspath_prepend(directory)
 

@@ -19,7 +19,7 @@ TUTORIAL, README = DOCS / "tutorial.md", ROOT / "README.md"
 def test_commands_of_the_tutorial_print_the_output_that_it_shows(tmp_path):
     page = blocks(TUTORIAL)
     outputs = [block for block in page if block.language in ANSWERS]
-    assert {block.language for block in page} == {"python", "bash", *ANSWERS}
+    assert {block.language for block in page} == {"python", "bash", "console", *ANSWERS}
     assert _follow(page, tmp_path) == len(outputs) > 20
 
 

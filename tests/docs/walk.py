@@ -86,6 +86,7 @@ class Shell:
         self._process.stdin.write(f"{source}; printf '\\n{_MARK}\\n'\n")
         self._process.stdin.flush()
         printed: list[str] = []
+        line = ""
         for line in self._process.stdout:
             if line == f"{_MARK}\n":
                 break
@@ -184,9 +185,10 @@ def missing_programs() -> list[str]:
 def _environment(home: Path) -> dict[str, str]:
     """Configure curl and HTTPie, and return the environment variables for a page's commands.
 
-    Both programs then print the same output as in a terminal, but without colours.
+    Both programs then print the same output as in a terminal, but without colours. The input of the
+    commands is not a terminal, and the page must say how HTTPie works without a terminal.
     """
-    options = ["--ignore-stdin", "--print=hb", "--pretty=format"]
+    options = ["--print=hb", "--pretty=format"]
     config = {"default_options": options, "disable_update_warnings": True}
     (home / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (home / ".curlrc").write_text("silent\nshow-error\n", encoding="utf-8")

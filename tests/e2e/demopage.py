@@ -54,6 +54,7 @@ class Visitor:
         page.locator("#token-text .signature").wait_for()
         page.locator("#theft-out", has_text="Nothing is stolen yet").wait_for()
         page.locator("#devices li").first.wait_for()
+        wait_for_text(page, "#who", "vitor")
         return page
 
     def refresh_token(self) -> str:
@@ -113,7 +114,7 @@ def wait_for_text(page: Page, selector: str, text: str | re.Pattern[str]) -> Loc
 
 def shown_statuses(page: Page, selector: str) -> list[str]:
     """Return the status of each request that a card of the demo page lists."""
-    page.locator(f"{selector} .step").first.wait_for()
+    page.locator(f"{selector}:not([aria-busy]) .step").first.wait_for()
     return page.locator(f"{selector} .step .chip").all_inner_texts()
 
 

@@ -11,7 +11,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,14 @@ import pytest
 from tests.e2e import jwt_by_hand
 from tests.e2e.clients import Curl, httpie_variables
 from tests.e2e.example import (
+    PYTHONPATH,
     ROOT,
     SECRET_KEY,
     VITOR,
     Example,
     environment,
     free_port,
+    launch,
     start,
     wait_until,
 )
@@ -47,23 +51,22 @@ def printed_commands(example: Example, heading: str) -> list[str]:
     return [line.removeprefix("    ") for line in section[1].splitlines()]
 
 
-def paste(lines: list[str], directory: Path) -> str:
-    """Run shell commands in a pseudo-terminal, and return their output without colour codes."""
-    script = directory / "pasted"
-    script.write_text("\n".join(lines), encoding="utf-8")
+@contextmanager
+def terminal(command: list[str], **variables: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Run a command in a pseudo-terminal. Yield the process and a descriptor to read its output."""
     our_end, shell_end = pty.openpty()
     with subprocess.Popen(
-        ["bash", str(script)],
+        command,
         cwd=ROOT,
-        env=environment(**httpie_variables(directory), TERM="xterm"),
+        env=environment(**variables, TERM="xterm"),
         stdin=shell_end,
         stdout=shell_end,
         stderr=shell_end,
-    ):
+        start_new_session=True,
+    ) as process:
         os.close(shell_end)
-        text = b"".join(read_terminal(our_end)).decode()
+        yield process, our_end
     os.close(our_end)
-    return re.sub(r"\x1b\[[0-9;]*m|\r", "", text)
 
 
 def read_terminal(descriptor: int) -> Iterator[bytes]:
@@ -74,6 +77,35 @@ def read_terminal(descriptor: int) -> Iterator[bytes]:
     with contextlib.suppress(OSError):
         while data := os.read(descriptor, 4096):
             yield data
+
+
+def write_script(lines: list[str], directory: Path) -> str:
+    """Write shell commands into a file, and return its path."""
+    path = directory / "pasted"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return str(path)
+
+
+def paste(lines: list[str], directory: Path) -> str:
+    """Run shell commands in a pseudo-terminal, and return their output without colour codes."""
+    command = ["bash", write_script(lines, directory)]
+    with terminal(command, **httpie_variables(directory)) as (_, descriptor):
+        text = b"".join(read_terminal(descriptor)).decode()
+    return re.sub(r"\x1b\[[0-9;]*m|\r", "", text)
+
+
+def run_without_terminal(lines: list[str], directory: Path) -> str:
+    """Run shell commands as a script does whose input is an open pipe, and return their output."""
+    with subprocess.Popen(
+        ["bash", write_script(lines, directory)],
+        cwd=ROOT,
+        env=environment(**httpie_variables(directory)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        return process.stdout.read()  # the input stays open until the commands have ended
 
 
 def test_printed_curl_commands_work_when_pasted(demo: Example, tmp_path: Path) -> None:
@@ -104,6 +136,17 @@ def test_printed_httpie_commands_work_when_pasted(demo: Example, tmp_path: Path)
     assert '"code": "token_not_valid"' in rejected
 
 
+def test_printed_httpie_commands_work_without_a_terminal(demo: Example, tmp_path: Path) -> None:
+    """HTTPie then prints only the body of each response. The body after the logout is empty."""
+    answers = run_without_terminal(printed_commands(demo, "HTTPie"), tmp_path)
+    read = re.sub(r"\}\s*\{", "},{", answers)  # one JSON array instead of objects in a row
+    pair, hello, refreshed, hello_again, rejected = json.loads(f"[{read}]")
+    assert pair.keys() == {"access", "refresh"}
+    assert hello == {"message": "Hello, World!"}
+    assert refreshed.keys() == {"access"}
+    assert (hello_again["reason"], rejected["reason"]) == ("ended", "ended")
+
+
 def test_printed_addresses_return_html_pages(demo: Example) -> None:
     pages = re.findall(rf"^ {{4}}({demo.base}/\S*)", demo.output(), re.MULTILINE)
     assert len(pages) == 5
@@ -114,7 +157,9 @@ def test_printed_addresses_return_html_pages(demo: Example) -> None:
 
 
 def test_address_of_the_demo_page_is_printed_first_and_works(demo: Example) -> None:
-    assert demo.output().startswith(f"The demo page is at {demo.base}/\n")
+    first, page, *_ = demo.output().splitlines()
+    assert first == "Creating the tables of the database, and a user ..."
+    assert page == f"The demo page is at {demo.base}/"
     answer = Curl().get(f"{demo.base}/")
     assert answer.status == 200
     assert "<title>drf-signet: the demo page</title>" in answer.body
@@ -128,23 +173,15 @@ def test_demo_page_is_opened_in_a_browser_if_there_is_a_screen(
     browser.chmod(0o755)
     address = f"127.0.0.1:{free_port()}"
     screen = {"DISPLAY": ":0", "BROWSER": f"{browser} %s", "EXAMPLE_ADDRESS": address}
-    our_end, shell_end = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "example/demo.py"],
-        cwd=ROOT,
-        env=environment(**new_database(), **screen),
-        stdin=shell_end,
-        stdout=shell_end,
-        stderr=shell_end,
-        start_new_session=True,
-    ) as process:
-        os.close(shell_end)
+    with terminal([sys.executable, "example/demo.py"], **new_database(), **screen) as (
+        process,
+        descriptor,
+    ):
         try:
             wait_until(opened.exists, within=60, what="the browser opens the page")
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            list(read_terminal(our_end))
-    os.close(our_end)
+            list(read_terminal(descriptor))
     assert opened.read_text(encoding="utf-8").strip() == f"http://{address}/"
 
 
@@ -189,6 +226,41 @@ def test_ctrl_c_stops_the_server_cleanly(
         socket.create_connection(("127.0.0.1", int(example.base.rpartition(":")[2])))
 
 
+def test_ctrl_c_stops_the_preparation_without_a_traceback(
+    tmp_path: Path, new_database: NewDatabase
+) -> None:
+    example = launch(tmp_path / "log", **new_database())
+    wait_until(example.output, within=60, what="the demo creates the tables")
+    assert example.stop() == 130
+    assert example.output() == "Creating the tables of the database, and a user ...\n"
+
+
+def test_make_demo_serves_the_page_and_ends_with_ctrl_c(
+    tmp_path: Path, new_database: NewDatabase
+) -> None:
+    """The environment is up to date (`--old-file`), so nothing is installed."""
+    command = ["make", "--old-file=.venv/.demo", f"PY={sys.executable}", "demo"]
+    address = {"EXAMPLE_ADDRESS": f"127.0.0.1:{free_port()}"}
+    with terminal(command, **new_database(), **address) as (process, descriptor):
+        text = b""
+        for data in read_terminal(descriptor):
+            text += data
+            if b"Quit the server" in data:
+                os.killpg(process.pid, signal.SIGINT)
+    assert f"The demo page is at http://{address['EXAMPLE_ADDRESS']}/".encode() in text
+    assert [word for word in (b"Traceback", b"Error", b"***") if word in text] == []
+
+
+def test_make_demo_installs_only_the_packages_of_the_demo() -> None:
+    command = ["make", "--dry-run", "--always-make", "demo"]
+    printed = subprocess.check_output(command, cwd=ROOT, text=True)
+    assert re.findall(r"--group (\w+)", printed) == ["demo"]
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = {line.partition(">")[0] for line in groups["dependency-groups"]["demo"]}
+    spectacular = {"drf-spectacular", "drf-spectacular-sidecar"}
+    assert packages == {"django-cors-headers", "ua-parser", *spectacular}
+
+
 def test_example_works_without_debug(tmp_path: Path, new_database: NewDatabase) -> None:
     example = start(tmp_path / "log", **new_database(), DJANGO_DEBUG="0", EXAMPLE_SERVER="gunicorn")
     try:
@@ -225,6 +297,39 @@ def test_error_for_a_taken_port_suggests_a_free_port(tmp_path: Path) -> None:
         stderr = failed_start(tmp_path, EXAMPLE_ADDRESS=f"127.0.0.1:{port}")
     assert f"127.0.0.1:{port}" in stderr
     assert re.search(r"EXAMPLE_ADDRESS=127\.0\.0\.1:\d+ make demo", stderr)
+
+
+def test_another_port_is_used_if_the_default_port_is_taken(
+    tmp_path: Path, new_database: NewDatabase
+) -> None:
+    with contextlib.ExitStack() as taken:
+        with contextlib.suppress(OSError):  # another process may have taken the port already
+            taken.enter_context(socket.create_server(("127.0.0.1", 8000)))
+        example = launch(tmp_path / "log", **new_database(), EXAMPLE_ADDRESS="")
+        find = re.compile(
+            r"^Starting development server at (http://127\.0\.0\.1:\d+)/", re.MULTILINE
+        )
+        (base,) = wait_until(
+            lambda: find.findall(example.output()), within=60, what="the demo is served"
+        )
+        try:
+            assert Curl().get(f"{base}/").status == 200
+        finally:
+            example.stop()
+    port = base.rpartition(":")[2]
+    message = "demo: cannot listen on 127.0.0.1:8000; the port may be in use."
+    assert example.output().startswith(f"{message} Using port {port} instead.\n")
+    assert f"The demo page is at {base}/" in example.output()
+
+
+def test_error_for_a_server_that_is_not_installed_contains_the_command_to_install_it(
+    tmp_path: Path,
+) -> None:
+    hide = "import sys\nsys.modules['gunicorn'] = None\n"  # as if it were not installed
+    (tmp_path / "sitecustomize.py").write_text(hide, encoding="utf-8")
+    paths = {"PYTHONPATH": os.pathsep.join((str(tmp_path), PYTHONPATH))}
+    stderr = failed_start(tmp_path, EXAMPLE_SERVER="gunicorn", **paths)
+    assert f"{sys.executable} -m pip install gunicorn" in stderr
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.e2e.demopage import (
 from tests.e2e.example import SECRET_KEY, Example, StartExample, wait_until
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 
 @pytest.fixture
@@ -75,6 +75,17 @@ def test_login_shows_the_access_token_decoded_in_three_coloured_parts(visit: Vis
     colours = "(spans) => spans.map((span) => getComputedStyle(span).color)"
     assert len(set(page.locator("#token-text span").evaluate_all(colours))) == 3
     assert visitor.console_errors() == []
+
+
+def test_bar_says_who_is_logged_in_and_how_long_the_token_is_valid(visit: Visit) -> None:
+    visitor = visit()
+    visitor.context.clock.install()
+    page = visitor.log_in()
+    said = r"Logged in as vitor\s*· access token valid for (4:5\d|5:00)"
+    assert re.fullmatch(said, page.locator(".pill").inner_text())
+    page.clock.fast_forward("05:30")
+    page.locator(".pill[data-expired]").wait_for()
+    assert page.locator(".pill").inner_text().endswith("access token expired")
 
 
 def test_lifetime_of_the_access_token_is_counted_down(visit: Visit) -> None:
@@ -173,6 +184,16 @@ def test_second_tab_is_logged_in_and_its_logout_logs_out_the_first_tab(visit: Vi
     second.close()
     assert visitor.refresh_token() == ""
     assert visitor.console_errors() == []
+
+
+def test_token_of_this_tab_is_not_called_a_token_from_another_tab(visit: Visit) -> None:
+    page = visit().log_in()
+    press(page, "Expire now, and call")
+    assert shown_statuses(page, "#expire-out") == ["401", "200", "200"]
+    press(page, "20 at once")
+    wait_for_text(page, "#calls-out", "1 refresh.")
+    wait_for_text(page, "#log", "demo: an expired token")
+    assert "another tab" not in page.locator("#log").inner_text()
 
 
 def device_names(page: Page) -> list[str]:
@@ -281,11 +302,11 @@ def test_visitor_stays_logged_in_while_offline_and_calls_work_afterwards(visit: 
     page = visitor.log_in()
     page.get_by_role("radio", name="Offline").check()
     wait_for_text(page, "#weather-now", "offline")
-    press(page, "Expire, and call in this weather")
+    press(page, "Expire the token, and call")
     assert shown_statuses(page, "#weather-out") == ["no answer"]
     wait_for_text(page, "#weather-out", "You are still logged in.")
     assert visitor.statuses("/hello/") == []
-    page.get_by_role("radio", name="Fair").check()
+    page.get_by_role("radio", name="Normal").check()
     press(page, "One call")
     wait_for_text(page, "#calls-out", "Hello, World!")
     assert shown_statuses(page, "#calls-out") == ["401", "200", "200"]
@@ -296,10 +317,10 @@ def test_failing_server_logs_nobody_out(visit: Visit) -> None:
     visitor = visit()
     page = visitor.log_in()
     page.get_by_role("radio", name="Failing").check()
-    press(page, "Expire, and call in this weather")
+    press(page, "Expire the token, and call")
     assert shown_statuses(page, "#weather-out") == ["401", "503"]
     wait_for_text(page, "#weather-out", "You are still logged in.")
-    page.get_by_role("radio", name="Fair").check()
+    page.get_by_role("radio", name="Normal").check()
 
     def greeted() -> bool:
         press(page, "One call")
@@ -308,6 +329,22 @@ def test_failing_server_logs_nobody_out(visit: Visit) -> None:
 
     wait_until(greeted, within=10, what="the client refreshes again")
     assert visitor.console_errors(401, 503) == []
+
+
+def test_card_shows_the_answers_so_far_while_the_server_is_slow(visit: Visit) -> None:
+    """Playwright holds the refresh request back until the card has shown that it waits."""
+    page = visit().log_in()
+    held: list[Route] = []
+    page.route("**/auth/refresh/", lambda route: held.append(route))  # noqa: PLW0108
+    press(page, "Expire now, and call")
+    wait_for_text(page, "#expire-out .waiting", "Waiting for the server")
+    page.locator("#expire-out .step").wait_for()
+    assert page.locator("#expire-out .chip").all_inner_texts() == ["401"]
+    assert page.locator("#expire-out").get_by_role("progressbar").is_visible()
+    assert page.locator("#expire[aria-disabled=true]").is_visible()
+    held[0].continue_()
+    assert shown_statuses(page, "#expire-out") == ["401", "200", "200"]
+    assert page.locator("#expire-out .waiting").count() == 0
 
 
 def test_client_waits_for_a_slow_server(visit: Visit) -> None:

@@ -84,6 +84,53 @@ def test_page_needs_no_horizontal_scrolling(visit: Visit, viewport: dict[str, in
     assert visitor.console_errors(401) == []
 
 
+def test_event_log_stays_in_sight_on_a_phone_while_a_card_is_used(visit: Visit) -> None:
+    page = visit(viewport=PHONE).log_in()
+    for button, path in (("One call", "/hello/"), ("Reload the list", "/auth/sessions/")):
+        with page.expect_response(f"**{path}"):
+            press(page, button)
+        newest = wait_for_text(page, "#events li:first-child", path).bounding_box()
+        assert newest is not None
+        assert newest["y"] + newest["height"] < PHONE["height"]
+        assert page.get_by_role("button", name=button, exact=True).is_visible()
+    press(page, "Show more")
+    assert page.locator("#log").evaluate("(log) => log.clientHeight") > PHONE["height"] / 3
+    press(page, "Show less")
+    assert page.locator("#log").evaluate("(log) => log.clientHeight") < PHONE["height"] / 6
+
+
+#: The height of the largest empty space between two elements of each card, in pixels.
+GAPS = """(cards) => cards.map((card) => {
+  const boxes = [...card.children].map((child) => child.getBoundingClientRect());
+  const last = boxes.at(-1).bottom + parseFloat(getComputedStyle(card).paddingBottom);
+  const gaps = boxes.slice(1).map((box, place) => box.top - boxes[place].bottom);
+  return Math.max(...gaps, card.getBoundingClientRect().bottom - last);
+})"""
+
+
+def test_no_card_is_stretched_to_the_height_of_its_neighbour(visit: Visit) -> None:
+    page = visit().log_in()
+    for _ in range(4):
+        press(page, "Log in on a phone")
+        page.locator("#device:not([aria-disabled])").wait_for()
+    use_cards(page)
+    gaps = page.locator(".cards .card").evaluate_all(GAPS)
+    assert len(gaps) == 8
+    assert max(gaps) <= 24
+
+
+def test_disabled_button_looks_different_from_the_same_button_when_enabled(visit: Visit) -> None:
+    page = visit().log_in()
+    button = page.get_by_role("button", name="Refresh as the thief")
+    look = "({color, borderStyle, cursor}) => [color, borderStyle, cursor]"
+    get_look = f"(button) => ({look})(getComputedStyle(button))"
+    disabled = button.evaluate(get_look)
+    steal(page)
+    page.locator("#replay:enabled").wait_for()
+    assert [a for a, b in zip(disabled, button.evaluate(get_look), strict=True) if a == b] == []
+    assert disabled[2] == "not-allowed"
+
+
 FIND_SMALL = """(elements) => elements
   .map((element) => ['radio', 'checkbox'].includes(element.type) ? element.parentElement : element)
   .filter((element) => element.getBoundingClientRect().height < 44)
@@ -214,7 +261,7 @@ def test_injected_inline_script_does_not_run(visit: Visit) -> None:
 def test_demo_page_and_its_endpoints_are_404_without_debug(start_example: StartExample) -> None:
     example = start_example(django_debug="0")
     assert Curl().get(example.url("")).status == 404
-    for name in ("expired", "device", "theft", "thief"):
+    for name in ("expired", "device", "theft", "thief", "tour", "user"):
         for method in ("GET", "POST"):
             assert Curl().run("-X", method, example.url(f"playground/{name}/")).status == 404, name
 
@@ -261,5 +308,7 @@ def test_pictures_for_the_documentation_can_be_taken(
 ) -> None:
     visitor: Visitor = visit(**LOOKS[name])
     page = visitor.log_in()
+    press(page, "End the tour")
+    press(page, "Clear")
     use_cards(page)
     assert 10_000 < picture(page, name, tmp_path).stat().st_size <= MAX_PICTURE_BYTES

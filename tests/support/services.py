@@ -3,7 +3,7 @@
 A test that needs a missing service is skipped, and pytest's report contains the reason. If
 SIGNET_REQUIRE lists the service, the test fails instead:
 
-    SIGNET_REQUIRE=postgres,mariadb,redis,chromium,node,swap make test
+    SIGNET_REQUIRE=postgres,mariadb,redis,nginx,chromium,node,swap make test
 
 The following command runs COMMAND if PostgreSQL is available. Otherwise, it prints a message, and
 fails only if SIGNET_REQUIRE lists postgres:
@@ -35,6 +35,7 @@ DRIVERS = {
     "postgres": "psycopg",
     "mariadb": "MySQLdb",
     "redis": "redis",
+    "nginx": None,
     "chromium": "playwright",
     "swap": None,
     "node": None,
@@ -72,6 +73,11 @@ def server(name: str, env: Mapping[str, str] = os.environ) -> Server:
         user=env.get(f"{prefix}USER", user),
         password=env.get(f"{prefix}PASSWORD", ""),
     )
+
+
+def nginx() -> str | None:
+    """Return the path of nginx, or None. Debian installs it where only root's PATH has it."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
 def chromium() -> str | None:
@@ -114,6 +120,7 @@ def _absent(name: str) -> str | None:
         return None if SWAP.parents[1].joinpath(".swap").exists() else f"there is no {SWAP}"
     paths = {
         "chromium": chromium(),
+        "nginx": nginx(),
         "node": shutil.which("node") and shutil.which("npm"),
         "redis": next(filter(None, map(shutil.which, REDIS_COMMANDS)), None),
     }

@@ -17,6 +17,7 @@ INVALID = 'Bearer realm="api", error="invalid_token"'
 #: Every error, with the status, code and reason of its response.
 ANSWERS: list[tuple[SignetError, int, str, str | None]] = [
     (errors.MalformedToken("x"), 401, "token_not_valid", "invalid"),
+    (errors.WrongTyp("x"), 401, "token_not_valid", "invalid"),
     (errors.UnknownKey(), 401, "token_not_valid", "invalid"),
     (errors.WrongAlgorithm(), 401, "token_not_valid", "invalid"),
     (errors.BadSignature(), 401, "token_not_valid", "invalid"),
@@ -36,7 +37,14 @@ ANSWERS: list[tuple[SignetError, int, str, str | None]] = [
     (errors.RevocationUnknown(), 503, "service_unavailable", None),
 ]
 #: Configuration errors. No response reports them, because a client cannot fix them.
-CONFIGURATION_ERRORS = [errors.UnusableKey("too short")]
+CONFIGURATION_ERRORS = [
+    errors.UnusableKey("too short"),
+    errors.DuplicateKid("two keys share a kid"),
+    errors.WrongKeyUse("the use must be 'sig'"),
+    errors.WrongCurve("the curve must be P-256"),
+    errors.ShortKey("too short"),
+    errors.ShortSecret("too short"),
+]
 
 
 def _classes(root: type[SignetError]) -> set[type[SignetError]]:

@@ -220,6 +220,21 @@ class TestKeys:
         assert accepted(earlier_token)
         assert accepted(sign_token())
 
+    def test_kid_may_be_left_out_until_all_processes_know_the_thumbprint(
+        self, settings: Any
+    ) -> None:
+        """An earlier version gave no kid to such a key, and refuses tokens with one."""
+        key = {"alg": "ES256", "key": signer("ES256").jwk}
+        settings.SIGNET = {"KEYS": [{**key, "kid": None}]}
+        without_kid = sign_token()
+        assert "kid" not in decode(without_kid.split(".")[0]).decode()
+        settings.SIGNET = {"KEYS": [key]}
+        with_kid = sign_token()
+        assert "kid" in decode(with_kid.split(".")[0]).decode()
+        assert accepted(without_kid)
+        settings.SIGNET = {"KEYS": [{**key, "kid": None}]}
+        assert accepted(with_kid)
+
     def test_keys_override_signing_key(self, settings: Any) -> None:
         settings.SIGNET = {"SIGNING_KEY": NEW_SECRET, "KEYS": [{"kid": "1", "key": OLD_SECRET}]}
         assert sign_token() == signer_with(OLD_SECRET).sign_claims(CLAIMS, kid="1")

@@ -5,7 +5,7 @@ import os
 from tests.settings import *  # noqa: F403
 from tests.settings import DATABASES as SERVED
 from tests.settings import INSTALLED_APPS, MIDDLEWARE
-from tests.variants import tenants_page
+from tests.variants import audit_page, tenants_page
 
 VARIANT = os.environ.get("SIGNET_TEST_VARIANT", "uuid key")
 
@@ -23,6 +23,8 @@ if VARIANT == "axes":
     AXES_FAILURE_LIMIT = 3
     AXES_LOCKOUT_PARAMETERS = ["username"]
     AXES_VERBOSE = False
+elif VARIANT == "audit":
+    globals().update(audit_page.audited(INSTALLED_APPS, MIDDLEWARE))
 elif VARIANT == "databases":
     DATABASES = {
         "default": {**_MEMORY, "ATOMIC_REQUESTS": True},

@@ -22,6 +22,7 @@ VARIANTS = {
     "soft deletion": "soft_deletion.py",
     "own columns": "own_columns.py",
     "axes": "axes_lockout.py",
+    "audit": "audit_packages.py",
     "databases": "two_databases.py",
     "tenants": "tenant_databases.py",
 }

@@ -172,7 +172,7 @@ def _check_broker(settings: conf.Settings) -> Iterator[CheckMessage]:
         return  # `check_settings` reports signet.E001
     except Exception as error:
         message = f"TOKEN_REVOCATION_BROKER cannot be used: {type(error).__name__}: {error}"
-        hint = "Until this is fixed, other processes learn of ended sessions from polls alone."
+        hint = "Until this is fixed, other processes learn of ended sessions only by polling."
         yield Warning(message, hint=hint, id="signet.W020")
 
 
@@ -210,7 +210,7 @@ def _check_unset_proxies(rates: ThrottleRates) -> Iterator[CheckMessage]:
         yield Warning(message, hint=_NUM_PROXIES_HINT, id="signet.W008")
     elif rates.address and not rates.username:
         message = (
-            "LOGIN_THROTTLE counts per address alone, so logins are not limited if the address of "
+            "LOGIN_THROTTLE counts only per address, so logins are not limited if the address of "
             "the client is unknown, for example behind a Unix socket."
         )
         yield Warning(message, hint=_NUM_PROXIES_HINT, id="signet.W007")

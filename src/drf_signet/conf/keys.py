@@ -22,10 +22,12 @@ _RING_NAMES = frozenset({"kid", "alg", "key", "not_before", "not_after"})
 class RingEntry(TypedDict):
     """One entry of the `KEYS` setting. If `alg` is None, the ALGORITHM setting applies.
 
-    The times are in POSIX seconds; None is no limit.
+    `derives_kid` is whether the setting says nothing about the `kid`: with `"kid": None`, the key
+    has none. The times are in POSIX seconds; None is no limit.
     """
 
     kid: str | None
+    derives_kid: bool
     alg: str | None
     key: Material
     not_before: float | None
@@ -89,6 +91,7 @@ def _ring_entry(entry: Any) -> RingEntry:
         )
     return {
         "kid": optional(string)(entry.get("kid")),
+        "derives_kid": "kid" not in entry,
         "alg": optional(algorithm)(entry.get("alg")),
         "key": key_material(entry["key"]),
         "not_before": optional(instant)(entry.get("not_before")),

@@ -147,6 +147,7 @@ class Codec:
                 canonical Base64URL segments, or has an invalid header or payload.
             UnknownKey: no key of the ring has the token's `kid`.
             WrongAlgorithm: the key with this `kid` is for another algorithm.
+            WrongTyp: the header has another `typ`.
             BadSignature: the signature is not valid.
         """
         if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:

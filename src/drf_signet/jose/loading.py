@@ -188,8 +188,8 @@ def _check_secret(key: Key, secret: bytes) -> None:
     needed = MIN_SECRET_BYTES[key.algorithm]
     if _is_key_text(secret):  # a public key used as a secret: RFC 8725 §2.1
         raise UnusableKey(
-            f"{key.algorithm} needs a secret, not a private or public key, nor the text of a JWK, "
-            "which must be a dict"
+            f"{key.algorithm} needs a secret, not a private or public key, nor a JWK in a string: "
+            "it must be a dict"
         )
     if len(secret) < needed and not key.allow_short:
         raise ShortSecret(f"{key.algorithm} needs a secret of at least {needed} bytes")

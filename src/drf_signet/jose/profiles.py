@@ -6,6 +6,7 @@ other tokens have the `typ` JWT, refresh tokens included.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ AT_JWT = "at+jwt"
 class Profiles:
     """Signs and reads tokens, each in the form of its type.
 
-    `plain` returns the codecs of tokens with the `typ` JWT.
+    `plain` returns the codecs of tokens with the `typ` JWT. `fixed` is the codec of all tokens at
+    all times; it is None if there are two forms, or if keys have times. It only saves calls.
 
     Args:
         codec: the codec for tokens with the `typ` JWT, of any time.
@@ -35,6 +37,8 @@ class Profiles:
         self._both_until = max(rules.both_profiles_until, rules.adopt_until)
         reads_at_jwt = self._writes_at_jwt or rules.both_profiles_until > 0
         self._at_jwt = CodecSchedule(codec.with_typ(AT_JWT)) if reads_at_jwt else None
+        has_times = codec.since > -math.inf or codec.until < math.inf
+        self.fixed = None if reads_at_jwt or has_times else codec
 
     def encode(self, payload: Mapping[str, Any], *, now: float) -> str:
         """Sign a payload. In the profile, an access token also gets the claims of the profile.

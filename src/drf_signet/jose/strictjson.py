@@ -51,7 +51,7 @@ def loads(data: bytes) -> Any:
     """Parse one JSON text (RFC 8259), more strictly than `json.loads`.
 
     Raises:
-        ValueError: the text is not UTF-8 or not JSON, starts with a byte order mark, or contains a
+        ValueError: the input is not UTF-8 or not JSON, starts with a byte order mark, or contains a
             duplicate name, NaN, Infinity, a number too large for a float, an integer beyond 64
             bits, a lone surrogate, or nesting deeper than `MAX_DEPTH`.
     """

@@ -44,5 +44,5 @@ def send_user_logged_out(user: Any, request: HttpRequest | None) -> None:
     """Send Django's signal `user_logged_out`. `user` is None if the user was deleted."""
     sender = (
         type(user) if user is None else user._meta.model
-    )  # not `type(user)`, because a lazy user has a class of its own
+    )  # not `type(user)`, because a lazy user has its own class
     user_logged_out.send(sender=sender, request=request, user=user)

@@ -1,6 +1,6 @@
 """End sessions in the database and in this process's revocation feed, and send the signals.
 
-Up to `BATCH` sessions are ended by their ids. If there are more, they are never all read at once:
+Up to `BATCH` sessions are ended by their ids. If there are more, they are never all read together:
 one UPDATE ends all of them with the same `ended_at`, and SELECTs then find them by this value and
 read them page by page. After the commit of a transaction or after a slow UPDATE, `ended_at` is
 renewed by further UPDATEs, because the polls of other processes read only sessions that ended

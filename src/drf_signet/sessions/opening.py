@@ -52,7 +52,7 @@ class UserCheck:
 def deciding_columns(user_model: type[Model]) -> Sequence[str] | None:
     """Return the columns on which the default rule and the password stamp depend.
 
-    Return None if they do not depend on columns alone. This is the case if one of the attributes is
+    Return None if they depend on more than columns. This is the case if one of the attributes is
     neither a column nor a constant, or if the user model overrides `get_session_auth_hash`.
     """
     if getattr(user_model, "get_session_auth_hash", None) is not (

@@ -1,7 +1,7 @@
 """Open sessions, end sessions, and delete the rows of expired sessions.
 
 Each change to a session is one conditional UPDATE, and the number of changed rows tells whether the
-session changed. Each UPDATE is committed at once unless the caller has an open transaction.
+session changed. Each UPDATE is committed immediately unless the caller has an open transaction.
 Sessions are never read from a replica.
 """
 
@@ -128,7 +128,7 @@ def open(  # noqa: A001 - as `end`
 def adopt(session: Session, *, check: UserCheck | None = None) -> bool:
     """Save a session unless its id already exists, and return whether it was saved.
 
-    Several clients may send the same legacy token at once. All of these requests use the same
+    Several clients may send a legacy token at the same time. All of these requests use the same
     session id, so only one INSERT succeeds.
 
     Args:

@@ -28,9 +28,9 @@ def deterministic() -> Iterator[None]:
 
     Inside this context, the revocation feed does not poll, and the keys of the settings sign,
     even if the key provider is "database". So the number of SQL statements does not depend on the
-    time. If the test ends a session, its tokens are refused at once, even inside the transaction of
-    a `TestCase`. Failed logins are counted from zero. `drf_signet.testing.pytest` enters this
-    context for every test.
+    time. If the test ends a session, its tokens are refused immediately, even inside the
+    transaction of a `TestCase`. Failed logins are counted from zero. `drf_signet.testing.pytest`
+    enters this context for every test.
     """
     before = ended_sessions.alone, DatabaseKeys.alone, LoginThrottle.namespace
     ended_sessions.alone = DatabaseKeys.alone = True

@@ -19,7 +19,7 @@ def read(request: HttpRequest) -> str | None:
 
     The scheme is case-insensitive. If the header has a scheme without a token, return an empty
     string. Only spaces and tabs are stripped (RFC 9110 §5.6.3). Python's `strip` and `split` also
-    remove other characters, such as NEL, and would thus read the same token from different headers.
+    remove other characters, such as NEL, and would read the same token from different headers.
 
     Raises:
         MalformedHeader: there are several tokens, in one header or in several headers, which

@@ -97,8 +97,8 @@ def _end_invalid(user: Any) -> None:
     """End the user's sessions that could no longer be refreshed.
 
     The session of the current request ends when Django closes the request, so that the view can
-    call `keep` until then. If there are tenants, it ends at once: when the request is closed, the
-    database and the schema may be different.
+    call `keep` until then. If there are tenants, it ends immediately: when the request is closed,
+    the database and the schema may be different.
     """
     if not loading.may_authenticate(user):
         store.end_all(user, reason=EndReason.USER_INACTIVE)
@@ -195,7 +195,7 @@ def end_own_session(own: OwnSession) -> None:
     except Exception:
         logger.exception("session %s could not be ended after a new password", own.sid)
     finally:
-        if was_closed:  # Django's AsyncClient closes requests in a thread of their own
+        if was_closed:  # Django's AsyncClient closes requests in a separate thread
             connection.close()
 
 

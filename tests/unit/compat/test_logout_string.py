@@ -289,7 +289,7 @@ class TestEnding:
         assert read.outstand() == (row, False)
         assert (read.session_id, str(read)) == (token.session_id, kept)
 
-    def test_claims_assigned_to_it_do_not_choose_another_session(self, keep, token, user):
+    def test_claims_assigned_to_the_string_do_not_choose_another_session(self, keep, token, user):
         other = RefreshToken.for_user(user)
         read = RefreshToken(keep(token))
         str(other)
@@ -297,7 +297,7 @@ class TestEnding:
         read.blacklist()
         assert (is_alive(token), is_alive(other)) == (False, True)
 
-    def test_it_expires_with_the_refresh_token_and_can_end_the_session_then(self, keep, token):
+    def test_string_expires_with_the_refresh_token_and_can_still_end_the_session(self, keep, token):
         token.set_exp(lifetime=-timedelta(seconds=1))
         kept = keep(token)
         with pytest.raises(ExpiredTokenError):
@@ -312,7 +312,7 @@ class TestEnding:
         assert is_alive(token)
 
     @pytest.mark.parametrize("keep", [from_row], indirect=True)
-    def test_each_part_of_it_is_signed(self, kept, token):
+    def test_each_part_of_the_string_is_signed(self, kept, token):
         for position, character in enumerate(kept):
             changed = kept[:position] + ("B" if character == "A" else "A") + kept[position + 1 :]
             with pytest.raises(TokenError):

@@ -12,7 +12,15 @@ import pytest
 from drf_signet.conf import keys
 
 #: The parsed entry of a key ring whose key is "k".
-RING_ENTRY = {"kid": None, "alg": None, "key": "k", "not_before": None, "not_after": None}
+RING_ENTRY = {
+    "kid": None,
+    "derives_kid": True,
+    "alg": None,
+    "key": "k",
+    "not_before": None,
+    "not_after": None,
+}
+NAMED = {"derives_kid": False}
 PEM = "-----BEGIN PUBLIC KEY-----"
 
 
@@ -28,7 +36,10 @@ ACCEPTED: list[Accepted] = [
     (
         keys.key_ring,
         ({"kid": "1", "alg": "EdDSA", "key": PEM}, {"kid": None, "alg": None, "key": b"k"}),
-        ({**RING_ENTRY, "kid": "1", "alg": "EdDSA", "key": PEM}, {**RING_ENTRY, "key": b"k"}),
+        (
+            {**RING_ENTRY, **NAMED, "kid": "1", "alg": "EdDSA", "key": PEM},
+            {**RING_ENTRY, **NAMED, "key": b"k"},
+        ),
     ),
     (
         keys.key_ring,

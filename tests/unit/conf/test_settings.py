@@ -24,7 +24,14 @@ from drf_signet.conf.providers import KeyRotation
 from drf_signet.conf.settings import Settings
 from tests.support.session_states import SIMPLE_JWT_DEFAULTS
 
-RING_ENTRY = {"kid": None, "alg": None, "key": "k", "not_before": None, "not_after": None}
+RING_ENTRY = {
+    "kid": None,
+    "derives_kid": True,
+    "alg": None,
+    "key": "k",
+    "not_before": None,
+    "not_after": None,
+}
 MINUTE = timedelta(minutes=1)
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 

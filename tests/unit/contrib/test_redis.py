@@ -229,7 +229,7 @@ def test_w020_warns_if_the_server_cannot_be_used(settings: Any, client: Client) 
     (message,) = messages(deploy=True)
     assert message.id == "signet.W020"
     assert "ConnectionError: Error 111" in message.msg
-    assert "polls alone" in str(message.hint)
+    assert "only by polling" in str(message.hint)
     assert PASSWORD not in message.msg
 
 

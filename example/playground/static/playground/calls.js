@@ -4,43 +4,68 @@ import { $, chip, el, onPress, toneOf } from './dom.js';
 import { decoded } from './token.js';
 
 export function showCalls(auth, log) {
-  const line = (entries) => el('span', 'line', ...entries.map(step));
-  const tell = (selector, entries, text) => $(selector).replaceChildren(line(entries), el('p', '', text));
+  const greeted = (seen) => [line(seen), el('p', '', last(seen)?.status === 200 ? '“Hello, World!”' : 'The call failed.')];
+  const renewed = (seen) => last(seen)?.status === 200 && seen.some(isRefresh);
+  const answered = (seen) =>
+    [line(seen), el('p', '', renewed(seen) ? 'You made one call, and it succeeded.' : 'The call failed: see the event log.')];
 
-  onPress('#call', async () => {
-    const seen = await log.during(() => call(auth));
-    tell('#calls-out', seen, last(seen)?.status === 200 ? '“Hello, World!”' : 'The call failed.');
-  });
-  onPress('#calls', async () => {
-    await expire(auth);
-    $('#calls-out').replaceChildren(...summary(await log.during(() => callTwentyTimes(auth))));
-  });
-  onPress('#expire', async () => {
-    await expire(auth);
-    const seen = await log.during(() => call(auth));
-    const all = last(seen)?.status === 200 && seen.some(isRefresh);
-    tell('#expire-out', seen, all ? 'You made one call, and it succeeded.' : 'The call failed: see the event log.');
-  });
+  onPress('#call', () => watch(log, $('#calls-out'), () => call(auth), { result: greeted }));
+  onPress('#calls', () =>
+    watch(log, $('#calls-out'), () => callTwentyTimes(auth), { before: () => expire(auth), show: rows, result: summary }));
+  onPress('#expire', () =>
+    watch(log, $('#expire-out'), () => call(auth), { before: () => expire(auth), result: answered }));
 }
 
+/**
+ * Call a function, and show its requests in `out`: those answered so far, while the server is slow, and
+ * the result at the end.
+ */
+export async function watch(log, out, work, { before, show = (seen) => [line(seen)], result }) {
+  const seen = [];
+  const waiting = el('p', 'waiting', 'Waiting for the server …', el('progress'));
+  let shown = -1;
+  const timer = setInterval(() => {
+    if (shown !== seen.length) out.replaceChildren(...show(seen), waiting);
+    shown = seen.length;
+  }, PATIENCE);
+  out.ariaBusy = 'true';
+  try {
+    await before?.();
+    await log.during(work, seen);
+    out.replaceChildren(...result(seen));
+  } finally {
+    clearInterval(timer);
+    out.ariaBusy = null;
+  }
+}
+
+/** How long nothing is shown of a request that has no answer yet, in milliseconds. */
+const PATIENCE = 300;
+
+export const line = (entries) => el('span', 'line', ...entries.map(step));
 const isCall = ({ path }) => path === '/hello/';
 const isRefresh = ({ path }) => path === '/auth/refresh/';
 const last = (entries) => entries.at(-1);
 
-/** Summarize many requests: one row of dots for each outcome. */
-function summary(entries) {
-  const refreshes = entries.filter(isRefresh);
+/** Return many requests by their outcome. */
+function outcomes(entries) {
   const calls = (fits) => entries.filter((entry) => isCall(entry) && fits(entry.status));
-  const rows = {
+  return {
     rejected: calls((status) => status === 401),
-    refreshed: refreshes,
+    refreshed: entries.filter(isRefresh),
     succeeded: calls((status) => status === 200),
     failed: calls((status) => status !== 401 && status !== 200),
   };
-  const counted = `${rows.succeeded.length} of 20 calls succeeded, after ${rows.rejected.length} rejections and `;
-  const renewed = el('b', '', refreshes.length === 1 ? '1 refresh' : `${refreshes.length} refreshes`);
-  const filled = Object.entries(rows).filter(([, requests]) => requests.length);
-  return [...filled.map(dots), el('p', '', counted, renewed, '.')];
+}
+
+/** Show many requests: one row of dots for each outcome. */
+const rows = (entries) => Object.entries(outcomes(entries)).filter(([, requests]) => requests.length).map(dots);
+
+function summary(entries) {
+  const { rejected, refreshed, succeeded } = outcomes(entries);
+  const counted = `${succeeded.length} of 20 calls succeeded, after ${rejected.length} rejections and `;
+  const renewed = el('b', '', refreshed.length === 1 ? '1 refresh' : `${refreshed.length} refreshes`);
+  return [...rows(entries), el('p', '', counted, renewed, '.')];
 }
 
 function dots([name, entries]) {
@@ -51,7 +76,7 @@ function dots([name, entries]) {
 const statusOf = (status) => (status ? chip(status) : chip('no answer', 'bad'));
 
 /** Return an element that shows one request of a chain. */
-export function step({ path, status, ms }) {
+function step({ path, status, ms }) {
   const name = isRefresh({ path }) ? 'refresh' : 'call';
   return el('span', 'step', el('small', '', name), statusOf(status), el('small', '', `${Math.round(ms)} ms`));
 }

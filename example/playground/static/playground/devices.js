@@ -1,6 +1,6 @@
 /** List the user's sessions as devices. */
 
-import { $, el, onPress } from './dom.js';
+import { $, busy, el, onPress } from './dom.js';
 
 const MAX_SHOWN = 5;
 
@@ -13,7 +13,7 @@ export function showDevices(auth, log) {
     await work(auth).catch(report);
     if (auth.state.status !== 'in') return; // the session of this device was ended
     await reload().catch(report);
-    $('#devices-title').focus();
+    if (document.activeElement === document.body) $('#devices-title').focus(); // the focused row is gone
   }
 
   auth.subscribe(({ status, claims }) => {
@@ -21,10 +21,7 @@ export function showDevices(auth, log) {
     $('#devices').dataset.sid = claims?.sid ?? '';
     if (status === 'in' && !known) reload().catch(report);
   });
-  onPress('#device', async () => {
-    await auth.fetch('/playground/device/', { method: 'POST' });
-    await reload();
-  });
+  onPress('#device', () => change(logInOnPhone));
   onPress('#devices-reload', () => reload().catch(report));
   onPress('#others', () => change(endOthers));
   onPress('#everywhere', () => auth.logout({ everywhere: true }).catch(report));
@@ -34,6 +31,7 @@ export function showDevices(auth, log) {
 const list = (auth) => auth.sessions.list(); // [{ id, device, label, current, … }]
 const endOthers = (auth) => auth.sessions.endOthers();
 const endOne = (id) => (auth) => auth.sessions.end(id); // logs out if it is this device
+const logInOnPhone = (auth) => auth.fetch('/playground/device/', { method: 'POST' }); // only in the demo
 const rename = (id, label) => (auth) => auth.sessions.rename(id, label);
 // #endregion
 
@@ -60,7 +58,7 @@ function button(text, name, work, label = text) {
   const element = el('button', 'small', text);
   element.type = 'button';
   element.ariaLabel = `${label}: ${name}`;
-  element.addEventListener('click', work);
+  element.addEventListener('click', () => busy(element, work));
   return element;
 }
 
@@ -69,7 +67,7 @@ function renaming({ id, label, device }, change) {
   const form = el('form', 'renaming', input, el('button', 'small', 'Save'));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    change(rename(id, input.value));
+    busy(form.lastChild, () => change(rename(id, input.value)));
   });
   setTimeout(() => input.focus());
   return form;

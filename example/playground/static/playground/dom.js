@@ -10,18 +10,21 @@ export function el(name, className = '', ...children) {
   return element;
 }
 
-/** Call a function when a button is pressed; ignore further presses until it has finished. */
+/** Show a button as busy while a function runs; ignore further presses until it has finished. */
+export async function busy(button, work) {
+  if (button.ariaDisabled === 'true') return;
+  button.ariaDisabled = 'true'; // `disabled` would remove the focus
+  try {
+    await work();
+  } finally {
+    button.ariaDisabled = null;
+  }
+}
+
+/** Call a function when a button is pressed. */
 export function onPress(selector, work) {
   const button = $(selector);
-  button.addEventListener('click', async () => {
-    if (button.ariaDisabled === 'true') return;
-    button.ariaDisabled = 'true'; // `disabled` would remove the focus
-    try {
-      await work();
-    } finally {
-      button.ariaDisabled = null;
-    }
-  });
+  button.addEventListener('click', () => busy(button, work));
 }
 
 /** Return the colour class of a status: good, odd or bad. */

@@ -13,12 +13,14 @@ const DESCRIPTIONS = [
   [/^\/auth\/sessions\/$/, 'list the sessions'],
   [/^\/hello\/$/, 'a protected call'],
   [/^\/playground\/expired\/$/, 'demo: an expired token'],
+  [/^\/playground\/user\/$/, 'demo: your username'],
+  [/^\/playground\/tour\/$/, 'demo: do not show the tour again'],
   [/^\/playground\/device\/$/, 'demo: another device'],
   [/^\/playground\/theft\/$/, 'demo: who holds which token'],
   [/^\/playground\/thief\/$/, 'demo: the thief refreshes'],
 ];
 
-/** Create a log that writes to a list. `during` returns the requests sent while some work runs. */
+/** Create a log that writes to a list. */
 export function createLog(list) {
   const listeners = new Set();
 
@@ -46,15 +48,14 @@ export function createLog(list) {
     return () => listeners.delete(listener);
   }
 
-  async function during(work) {
-    const seen = [];
+  /** Call a function, and add each request that is sent meanwhile to `seen`. */
+  async function during(work, seen) {
     const end = listen((entry) => seen.push(entry));
     try {
       await work();
     } finally {
       end();
     }
-    return seen;
   }
 
   const clear = () => list.replaceChildren();

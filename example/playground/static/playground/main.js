@@ -3,13 +3,14 @@
 import { AuthError, createAuth } from '../drf_signet/auth.js';
 import { showCalls } from './calls.js';
 import { showDevices } from './devices.js';
-import { $, clock, onPress } from './dom.js';
+import { $, busy, onPress } from './dom.js';
 import { showKeeping } from './keeping.js';
 import { createLog } from './log.js';
 import { showSources } from './source.js';
 import { countTabs, noteNews } from './tabs.js';
 import { aftermath, showTheft } from './theft.js';
 import { showToken } from './token.js';
+import { showTour } from './tour.js';
 import { showWeather } from './weather.js';
 import { createWire } from './wire.js';
 
@@ -51,9 +52,14 @@ auth.subscribe((state) => {
   if (before !== state.status && before !== 'loading') keepFocus();
 });
 
-function greet({ claims }) {
-  $('#who').textContent = `user ${claims.user_id}`;
+/** Show who is logged in. The token contains only the user's key, so the page asks for the name. */
+async function greet({ claims }) {
   $('#why').replaceChildren();
+  if ($('#who').dataset.sid === claims.sid) return;
+  $('#who').dataset.sid = claims.sid;
+  $('#who').textContent = `user ${claims.user_id}`;
+  const answer = await auth.fetch('/playground/user/').catch(() => null);
+  if (answer?.ok) $('#who').textContent = (await answer.json()).username;
 }
 
 function noteOf({ status, reason }) {
@@ -76,10 +82,12 @@ function keepFocus() {
   if (lost) $(auth.state.status === 'in' ? '#in-title' : '#username').focus();
 }
 
-$('#login').addEventListener('submit', async (event) => {
+$('#login').addEventListener('submit', (event) => {
   event.preventDefault();
   $('#login-error').textContent = '';
-  $('#login-error').textContent = await logIn(event.target);
+  busy($('#login .primary'), async () => {
+    $('#login-error').textContent = await logIn(event.target);
+  });
 });
 onPress('#logout', () => auth.logout().catch(({ detail }) => log.note(`not logged out: ${detail}`)));
 onPress('#log-clear', () => log.clear());
@@ -93,7 +101,9 @@ showDevices(auth, log);
 showTheft(auth, Number(root.dataset.grace));
 showWeather(auth, log, wire);
 showSources(wire.platform);
-setInterval(() => {
-  const { expiresAt } = auth.state;
-  $('#pill-left').textContent = expiresAt ? clock((expiresAt - Date.now()) / 1_000) : '';
-}, 250);
+showTour();
+onPress('#log-size', () => {
+  const larger = $('#log-size').ariaExpanded !== 'true';
+  $('#log-size').ariaExpanded = String(larger);
+  $('#log-size').textContent = larger ? 'Show less' : 'Show more';
+});

@@ -5,10 +5,11 @@ import { $ } from './dom.js';
 // #region tabs
 /** Log each access token that this tab did not request: another tab has passed it on. */
 export function noteNews(auth, log) {
+  const requests = /^\/(auth\/(login|refresh)|playground\/expired)\/$/; // the last is this page's own
   let requested = 0;
   let lastJti;
   log.listen(({ path, status }) => {
-    if (/^\/auth\/(login|refresh)\/$/.test(path) && status === 200) requested += 1;
+    if (requests.test(path) && status === 200) requested += 1;
   });
   auth.subscribe(({ claims }) => {
     if (!claims || claims.jti === lastJti) return;

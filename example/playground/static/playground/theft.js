@@ -20,22 +20,24 @@ const replayMessage = (before, after) => (after.generation === before.generation
 
 export function showTheft(auth, grace) {
   let until = 0;
+  let rotated = false;
 
   /** Show a report. You and the thief each make a call, to check whether your access tokens work. */
   async function show(report, message) {
     until = performance.now() + 1_000 * (report.grace ?? 0);
+    rotated = report.generation > 0;
     $('#replay').disabled = !report.stolen;
     $('#yours').textContent = report.yours ?? '–';
     $('#thiefs').textContent = report.thief ?? '–';
     $('#thief-is').replaceChildren(report.last_call ? chip(report.last_call) : '–');
     $('#theft-out').textContent = message;
     countDown();
-    if (report.stolen) $('#you-are').replaceChildren(chip(await call(auth)));
+    $('#you-are').replaceChildren(report.stolen ? chip(await call(auth)) : '–');
   }
 
   function countDown() {
     const left = (until - performance.now()) / 1_000;
-    $('#grace-left').textContent = left > 0 ? clock(left) : 'ended';
+    $('#grace-left').textContent = left > 0 ? clock(left) : rotated ? 'ended' : 'not started';
     $('#grace-bar').value = Math.max(0, left / (grace || 1));
   }
 

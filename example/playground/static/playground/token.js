@@ -39,6 +39,9 @@ function countDown({ claims, expiresAt }) {
   const expired = claims.exp * 1_000 < Date.now(); // the demo's expired token has an `expiresAt` in the future
   const left = expired ? 0 : (expiresAt - Date.now()) / 1_000;
   $('#token-left').textContent = left > 0 ? clock(left) : 'expired';
+  $('#pill-left').textContent = $('#token-left').textContent;
+  $('#pill-valid').hidden = left <= 0;
+  $('.pill').toggleAttribute('data-expired', left <= 0);
   $('#token-bar').value = Math.max(0, left / lifetime);
 }
 // #endregion

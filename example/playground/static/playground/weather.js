@@ -1,6 +1,6 @@
-/** The weather switch: offline, a slow server, a failing server. */
+/** The switch for the network and the server: offline, a slow server, a failing server. */
 
-import { call, expire, step } from './calls.js';
+import { call, expire, line, watch } from './calls.js';
 import { $, el, onPress } from './dom.js';
 
 export function showWeather(auth, log, wire) {
@@ -11,15 +11,15 @@ export function showWeather(auth, log, wire) {
       // Browsers send these events when the network comes or goes.
       if (radio.value === 'offline') dispatchEvent(new Event('offline'));
       else if (before === 'offline') dispatchEvent(new Event('online'));
-      log.note(`the weather is ${radio.value} now`);
-      $('#weather-now').textContent = radio.value === 'fair' ? '' : radio.value;
+      log.note(`network and server: ${radio.value}`);
+      $('#weather-now').textContent = radio.value === 'normal' ? '' : radio.value;
     });
   }
-  onPress('#weather-call', async () => {
-    await expire(auth);
-    const seen = await log.during(() => call(auth));
+  const result = (seen) => {
     const waiting = seen.length ? '' : 'The client waits before it tries again. ';
     const message = `${waiting}You are ${auth.state.status === 'in' ? 'still logged in' : 'logged out'}.`;
-    $('#weather-out').replaceChildren(el('span', 'line', ...seen.map(step)), el('p', '', message));
-  });
+    return [line(seen), el('p', '', message)];
+  };
+  onPress('#weather-call', () =>
+    watch(log, $('#weather-out'), () => call(auth), { before: () => expire(auth), result }));
 }

@@ -7,7 +7,7 @@
 /** Return a `fetch` that passes each request to `record`, and a `weather` that can be set. */
 export function createWire(record) {
   const platform = globalThis.fetch.bind(globalThis);
-  const wire = { weather: 'fair', platform, fetch: send };
+  const wire = { weather: 'normal', platform, fetch: send };
 
   // #region weather
   async function send(input, init) {
@@ -17,7 +17,7 @@ export function createWire(record) {
     const started = performance.now();
     const done = (status, by) => record({ method, path, status, by, ms: performance.now() - started });
     try {
-      const answer = await through(request, path.startsWith('/playground/') ? 'fair' : wire.weather);
+      const answer = await through(request, path.startsWith('/playground/') ? 'normal' : wire.weather);
       done(answer.status);
       return answer;
     } catch (error) {
@@ -28,7 +28,7 @@ export function createWire(record) {
 
   function through(request, weather) {
     if (weather === 'offline') throw new TypeError('Failed to fetch'); // the error that browsers throw
-    if (weather !== 'fair') request.headers.set('X-Weather', weather); // makes the server slow or failing
+    if (weather !== 'normal') request.headers.set('X-Weather', weather); // makes the server slow or failing
     return platform(request);
   }
   // #endregion

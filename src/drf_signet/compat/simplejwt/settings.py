@@ -103,7 +103,7 @@ class Setting:
 
 
 class UserSettings(MutableMapping[str, Any]):
-    """The project's `SIMPLE_JWT`. A change takes effect at once, until `SIMPLE_JWT` is replaced."""
+    """The project's `SIMPLE_JWT`. A change takes effect until `SIMPLE_JWT` is replaced."""
 
     def __init__(self, owner: APISettings) -> None:
         self._owner = owner

@@ -156,7 +156,7 @@ export interface Auth<Own extends object = {}> {
 }
 
 /**
- * Return a client, which checks at once whether a user is logged in.
+ * Return a client, which immediately checks whether a user is logged in.
  *
  * Throws a `TypeError` for an unknown option or an unknown mode. Its message names the nearest known one.
  */

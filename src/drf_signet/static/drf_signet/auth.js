@@ -33,7 +33,7 @@ export class AuthError extends Error {
 }
 
 /**
- * Return a client, which checks at once whether a user is logged in.
+ * Return a client, which immediately checks whether a user is logged in.
  *
  * Its methods work without their object. `auth.d.ts` describes the options. An unknown option, or an
  * unknown mode, throws a TypeError.
@@ -330,7 +330,7 @@ class Client {
 const OPTIONS = ['url', 'mode', 'storage', 'origins'];
 const MODES = ['cookie', 'token'];
 
-/** Throw for an option that would have no effect, and name the one that is meant. */
+/** Throw for an option that would have no effect, and suggest the closest known option. */
 function check(options) {
   for (const name of Object.keys(options)) checkName('option', name, OPTIONS);
   checkName('mode', options.mode ?? MODES[0], MODES);
@@ -344,7 +344,7 @@ function checkName(kind, name, known) {
   throw new TypeError(`createAuth: unknown ${kind} "${name}", did you mean "${nearest}"? Known: ${all}`);
 }
 
-/** Return how many letters have to be changed, added or removed to make one text of the other. */
+/** Return how many letters must be changed, added or removed to turn one string into the other. */
 function distance(from, to) {
   let row = [...` ${to}`].map((_, at) => at);
   [...from].forEach((letter, done) => {

@@ -87,7 +87,7 @@ def _packages_of_the_project() -> Iterator[Path]:
             continue
         if spec is not None and spec.submodule_search_locations is not None:
             yield from map(Path, spec.submodule_search_locations)
-        elif spec is not None:  # a module beside manage.py
+        elif spec is not None:  # a module next to manage.py
             yield Path(str(spec.origin)).parent
 
 

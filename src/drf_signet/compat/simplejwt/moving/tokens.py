@@ -161,8 +161,8 @@ def _blacklisted(now: float) -> QuerySet[Blacklisted]:
 def _batches(rows: QuerySet[Any], *fields: str) -> Iterator[Sequence[tuple[Any, ...]]]:
     """Yield the rows in batches, in the order of their primary keys.
 
-    `QuerySet.iterator()` would not work: MySQL's client loads all rows at once, and some connection
-    poolers do not support server-side cursors.
+    `QuerySet.iterator()` would not work: MySQL's client loads all rows together, and some
+    connection poolers do not support server-side cursors.
     """
     last = 0
     while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", *fields)[:BATCH]):
