@@ -9,6 +9,7 @@ PYTEST := $(PY) -m pytest
 BENCH := .venv-bench
 SWAP := .venv-swap
 SUITES := .venv-suites
+SBOM := .venv-sbom
 FRONT_ENDS := tests/client/node_modules
 WHEN := $(PY) -m tests.support.services
 # Each test process has its own database. More processes help, because most tests wait for a server.
@@ -17,7 +18,7 @@ SPREAD := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help venv unit test test-sqlite test-postgres test-mariadb test-mariadb-server mysqlclient front-ends \
-	lint format docs links demo fuzz bench bench-smoke chapters proof suites matrix prerelease wheel-test clean
+	lint format docs links demo fuzz bench bench-smoke chapters proof suites matrix prerelease package wheel-test sbom clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,11 +58,12 @@ mysqlclient:
 
 front-ends: $(FRONT_ENDS)/.installed ## install the npm packages that the client's tests need
 
-lint: $(VENV)/.test $(VENV)/.lint ## check style, formatting, types and the direction of imports
+lint: $(VENV)/.test $(VENV)/.lint ## check style, formatting, types, the direction of imports, and the release workflow
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/zizmor --offline --quiet .github
 
 chapters: $(VENV)/.test ## print each chapter's files, lines and imports; paste them into the docs
 	$(PY) -m tests.support.chapters
@@ -70,9 +72,10 @@ format: $(VENV)/.lint ## let ruff fix and format the code
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
+# A build that reads only changed pages would lose the search's index entries of the other pages.
 docs: $(VENV)/.docs ## build docs/_build; treat warnings as errors
 	$(VENV)/bin/sphinx-lint docs src
-	$(PY) -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
+	$(PY) -m sphinx --fresh-env --fail-on-warning --keep-going --quiet docs docs/_build
 
 links: $(VENV)/.docs ## check the documentation's links to other sites: needs the network
 	$(PY) -m sphinx --builder linkcheck --keep-going --quiet docs docs/_build/links
@@ -106,13 +109,29 @@ matrix: $(VENV)/.matrix ## run the fast suite on all pairs of an installed Pytho
 prerelease: $(VENV)/.matrix ## run the fast suite on the newest pre-release of Django and REST framework
 	$(VENV)/bin/nox --session prerelease
 
-wheel-test: $(VENV)/.package ## build the wheel, install it into an empty environment, follow the tutorial
+package: $(VENV)/.package ## build the wheel and the sdist into dist, and check their contents
 	rm -rf dist
 	$(PY) -m build
+	$(PY) -m twine check --strict dist/*
+	$(VENV)/bin/check-wheel-contents dist/*.whl
+	$(VENV)/bin/check-sdist
+
+wheel-test: package ## install that wheel into an empty environment, and follow the tutorial
 	$(PY) tests/e2e/wheel_tutorial.py dist/*.whl
 
+# The tool has an environment of its own, so that only what the wheel needs is listed.
+sbom: package ## list the packages that an installed wheel needs: .venv-sbom/drf-signet.cdx.json
+	$(PYTHON) -m venv --clear $(SBOM)
+	echo '*' >$(SBOM)/.gitignore
+	$(SBOM)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(SBOM)/bin/python -m pip install --quiet --group sbom
+	$(PYTHON) -m venv --clear --without-pip $(SBOM)/wheel
+	$(SBOM)/bin/python -m pip --python $(SBOM)/wheel/bin/python install --quiet dist/*.whl
+	$(SBOM)/bin/cyclonedx-py environment $(SBOM)/wheel --pyproject pyproject.toml --mc-type library \
+		--output-reproducible --output-file $(SBOM)/drf-signet.cdx.json
+
 clean: ## remove everything that these targets created
-	rm -rf $(VENV) $(BENCH) $(SWAP) $(SUITES) $(FRONT_ENDS) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
+	rm -rf $(VENV) $(BENCH) $(SWAP) $(SUITES) $(SBOM) $(FRONT_ENDS) .nox .coverage* .grimp_cache .hypothesis .import_linter_cache .mypy_cache \
 		.pytest_cache .ruff_cache dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -6,6 +6,7 @@ nox skips Python versions that are not installed, or fails with --error-on-missi
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import nox
 
@@ -51,8 +52,9 @@ def tests(session: nox.Session, django: str) -> None:
 
 @nox.session(python="3.11", tags=["once"])
 def oldest(session: nox.Session) -> None:
-    """Run the unit tests with the oldest dependencies that pyproject.toml allows."""
-    _run(session, *OLDEST)
+    """Run an sdist's unit tests, with the oldest dependencies that pyproject.toml allows."""
+    with session.chdir(_unpacked_sdist(session)):
+        _run(session, *OLDEST)
 
 
 @nox.session(python="3.13", default=False)
@@ -66,6 +68,17 @@ def prerelease(session: nox.Session) -> None:
         return
     print(f"prerelease: {', '.join(pins)}")
     _run(session, *pins)
+
+
+def _unpacked_sdist(session: nox.Session) -> Path:
+    """Build an sdist, unpack it, and return its folder, which has only the files of the sdist."""
+    target = Path(session.create_tmp()).resolve()
+    shutil.rmtree(target)
+    session.install("--quiet", "build")
+    session.run("python", "-m", "build", "--sdist", "--outdir", str(target), ".", silent=True)
+    [archive] = target.glob("*.tar.gz")
+    shutil.unpack_archive(archive, target, filter="data")
+    return target / archive.name.removesuffix(".tar.gz")
 
 
 def _newer(session: nox.Session, package: str) -> str | None:

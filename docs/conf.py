@@ -89,3 +89,6 @@ ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image"
 # External links, which only `make links` checks. This address stands for the project's own.
 linkcheck_ignore = [r"https://drf-signet\.example/", r"https?://(127\.0\.0\.1|localhost)"]
 linkcheck_anchors = False  # many sites create their anchors by JavaScript
+
+# Sphinx looks for a relative path in the current folder.
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))

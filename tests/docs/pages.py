@@ -5,15 +5,18 @@ Pages contain no markup that is only for tests. The language of a block determin
 - `python`: A block whose first line is a path, such as `# mysite/urls.py`, is a file. If the first
   line is `# mysite/settings.py, at the end`, the block is appended to that file. Any other block is
   a snippet.
-- `py`: A file that needs another package, such as simplejwt, or several databases. `tests/swap`
-  runs the file in a virtual environment in which the other package is installed. `tests/tenants`
-  and `tests/variants` run the files of `howto/tenants.md` and `howto/audit.md`, and
-  `test_celery.py` those of `howto/celery.md`.
+- `py`: A file that needs another package, such as simplejwt, several databases, or a project with
+  models of its own. `tests/swap` runs the file in a virtual environment in which the other package
+  is installed. `tests/tenants` and `tests/variants` run the files of `howto/tenants.md` and
+  `howto/audit.md`, `test_celery.py` runs those of `howto/celery.md`, and `projects.py` builds the
+  projects of other pages.
 - `bash`: The block contains shell commands.
 - `text` or `json` after `bash`: The block is the expected output of the commands. Within a line,
   `…` matches one or more characters. A line that contains only `…` matches any number of lines.
 - `ini`, `nginx`, `yaml`, `dockerfile`: A file whose path is in the first line. `deploying.py` reads
   the files of `howto/deploying.md`.
+
+A block whose language is in braces, such as `{index}`, is a directive of Sphinx, and no code.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ MAX_PICTURE_BYTES = 80_000
 ELLIPSIS = "…"
 ANSWERS = ("text", "json")
 
-_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```(\w*|\{\w+\}[^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"# (?P<path>[\w./-]+\.py)(?P<more>, at the end)?\n(?P<text>.*)", re.DOTALL)
 _CELL = re.compile(r"(?<!\\)\|")
 
@@ -77,6 +80,21 @@ class File:
 
 def blocks(path: Path) -> list[Block]:
     """Return the fenced code blocks of a page, from top to bottom."""
+    return [block for block in _fenced(path) if not block.language.startswith("{")]
+
+
+def index_entries(path: Path) -> list[str]:
+    """Return the entries of the page's blocks `{index}`, which are not code."""
+    languages = [block.language for block in _fenced(path)]
+    return [
+        entry.strip()
+        for language in languages
+        if language.startswith("{index}")
+        for entry in language.removeprefix("{index}").split(",")
+    ]
+
+
+def _fenced(path: Path) -> list[Block]:
     text = path.read_text(encoding="utf-8")
     return [
         Block(

@@ -32,11 +32,10 @@ from drf_signet.compat.simplejwt.shared_settings import READ_BY_ALIAS, SHARED
 from drf_signet.compat.simplejwt.tokens import AccessToken, RefreshToken
 from tests.conftest import PASSWORD
 from tests.docs.pages import DOCS, blocks, table
-from tests.docs.test_snippets import run_page
 from tests.support.simplejwt_alias import OLD, alias, alias_tables
 from tests.swap.suites import __main__ as suites
 
-__all__ = ["alias", "alias_tables", "run_page"]  # fixtures, imported so that pytest finds them
+__all__ = ["alias", "alias_tables"]  # fixtures, imported so that pytest finds them
 
 REFERENCE = DOCS / "reference" / "compat.md"
 GUIDE = DOCS / "howto" / "migrate-from-simplejwt.md"

@@ -522,3 +522,9 @@ def test_failure_table_of_redis_lists_only_tests_that_exist():
     assert len(listed) >= len(rows)
     for name, mark in listed:
         assert f"def {name}(" in (tests / files[mark]).read_text(encoding="utf-8")
+
+
+def test_page_of_errors_says_that_there_is_no_catalogue_while_there_is_none():
+    page = (REFERENCE / "errors.md").read_text(encoding="utf-8")
+    catalogues = [*PACKAGE.rglob("*.mo"), *PACKAGE.rglob("*.po")]
+    assert ("This package has no translations" in page) == (not catalogues)

@@ -99,13 +99,19 @@ class Shell:
 
 
 class Reader:
-    """A simulated reader, which writes a page's files, runs its commands and checks the output."""
+    """A simulated reader, which writes a page's files, runs its commands and checks the output.
 
-    def __init__(self, directory: Path) -> None:
+    Args:
+        programs: a folder with programs that replace those of the system.
+    """
+
+    def __init__(self, directory: Path, programs: Path | None = None) -> None:
         self._home = directory / "home"
         self._home.mkdir()
         self._log = self._home / "runserver.log"
         self._env = _environment(self._home)
+        if programs is not None:
+            self._env["PATH"] = os.pathsep.join([str(programs), self._env["PATH"]])
         self._directory = directory / "work"
         self._directory.mkdir()
         self._shell = Shell(self._directory, self._env)
@@ -131,7 +137,7 @@ class Reader:
 
     def _write(self, block: Block) -> None:
         assert block.file is not None, f"{block.where}: the first line must name a file"
-        block.file.write(self._project)
+        block.file.write(self.project)
         self._stale = True
 
     def _type(self, block: Block, answer: Block | None) -> None:
@@ -153,14 +159,20 @@ class Reader:
     def _serve(self) -> None:
         if self._server is not None:
             self._server.stop()
-        self._server = Server(self._project, self._env, self._log)
+        self._server = Server(self.project, self._env, self._log)
         self._stale = False
 
     def _server_log(self) -> str:
         return self._log.read_text(encoding="utf-8")[-4000:] if self._log.exists() else ""
 
     @property
-    def _project(self) -> Path:
+    def address(self) -> str:
+        """The host and port of the running server."""
+        assert self._server is not None
+        return self._server.address
+
+    @property
+    def project(self) -> Path:
         """Return the directory of `manage.py`, to which file paths on the page are relative."""
         manage = next(self._directory.glob("*/manage.py"), None)
         assert manage is not None, "the page has not created a project yet"
@@ -168,9 +180,9 @@ class Reader:
 
 
 @contextmanager
-def open_reader(directory: Path) -> Iterator[Reader]:
+def open_reader(directory: Path, programs: Path | None = None) -> Iterator[Reader]:
     """Yield a `Reader`, and stop its shell and its server when the `with` block ends."""
-    reader = Reader(directory)
+    reader = Reader(directory, programs)
     try:
         yield reader
     finally:

@@ -9,9 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import drf_signet
 from tests.e2e.example import ROOT
-from tests.e2e.node import CLIENT, TESTS, TYPES, esbuild, node, require_modules, type_errors
+from tests.e2e.node import (
+    CLIENT,
+    MODULES,
+    TESTS,
+    TYPES,
+    esbuild,
+    node,
+    require_modules,
+    type_errors,
+)
 from tests.support.services import require
 
 MAX_BYTES = 4096
@@ -80,32 +91,60 @@ def test_client_imports_nothing_and_is_es2022() -> None:
     assert esbuild(CLIENT, "--target=es2022") == esbuild(CLIENT, "--target=esnext")
 
 
-def test_type_declarations_pass_the_strictest_compiler_options(tmp_path: Path) -> None:
-    require_modules()
-    (tmp_path / "consumer.ts").write_text(CONSUMER, encoding="utf-8")
-    packages = tmp_path / "node_modules"
-    packages.mkdir()
-    (packages / "drf-signet").symlink_to(ROOT)
-    assert type_errors(tmp_path / "consumer.ts") == ""
-
-
-def test_npm_package_contains_the_files_that_django_serves(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """Return the path of the npm package, as `npm pack` makes it, and the names of its files."""
     require("node")
-    packed = subprocess.run(
-        ["npm", "pack", "--json", "--pack-destination", tmp_path, ROOT],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-    )
-    listing = json.loads(packed.stdout)
+    folder = tmp_path_factory.mktemp("packed")
+    command = ["npm", "pack", "--json", "--pack-destination", str(folder), str(ROOT)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    listing = json.loads(done.stdout)
     [package] = listing if isinstance(listing, list) else listing.values()
-    published = [file["path"] for file in package["files"] if file["path"].startswith("src/")]
-    assert sorted(published) == sorted(
-        path.relative_to(ROOT).as_posix() for path in (CLIENT, TYPES)
-    )
-    subprocess.run(["tar", "-xzf", tmp_path / package["filename"]], cwd=tmp_path, check=True)
-    for path in (CLIENT, TYPES):
-        assert (tmp_path / "package" / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+    return folder / package["filename"], {file["path"] for file in package["files"]}
+
+
+@pytest.fixture
+def application(packed: tuple[Path, set[str]], tmp_path: Path) -> Path:
+    """Return an empty project in which the npm package is installed. It needs no other package."""
+    (tmp_path / "package.json").write_text('{"private": true, "type": "module"}', encoding="utf-8")
+    install = ["npm", "install", "--offline", "--no-audit", "--no-fund", str(packed[0])]
+    subprocess.run(install, cwd=tmp_path, capture_output=True, check=True)
+    return tmp_path
+
+
+def test_npm_package_contains_the_files_that_django_serves(
+    packed: tuple[Path, set[str]], application: Path
+) -> None:
+    served = {path.relative_to(ROOT).as_posix() for path in (CLIENT, TYPES)}
+    assert packed[1] == served | {"LICENSE", "README.md", "package.json"}
+    for name in served:
+        installed = application / "node_modules/drf-signet" / name
+        assert installed.read_bytes() == (ROOT / name).read_bytes()
+
+
+def test_installed_npm_package_is_imported_by_node(application: Path) -> None:
+    code = "console.log(Object.keys(await import('drf-signet')).sort().join())"
+    command = ["node", "--input-type=module", "--eval", code]
+    done = subprocess.run(command, cwd=application, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "AuthError,createAuth"
+
+
+def test_type_declarations_pass_the_strictest_compiler_options(application: Path) -> None:
+    require_modules()
+    (application / "consumer.ts").write_text(CONSUMER, encoding="utf-8")
+    assert type_errors(application / "consumer.ts") == ""
+
+
+def test_installed_npm_package_is_bundled_by_vite(application: Path) -> None:
+    require_modules()
+    script = "import { createAuth } from 'drf-signet';\nwindow.auth = createAuth();\n"
+    (application / "main.js").write_text(script, encoding="utf-8")
+    page = '<!doctype html><script type="module" src="/main.js"></script>'
+    (application / "index.html").write_text(page, encoding="utf-8")
+    command = ["node", str(MODULES / "vite/bin/vite.js"), "build"]
+    subprocess.run(command, cwd=application, capture_output=True, check=True)
+    [bundled] = (application / "dist/assets").glob("*.js")
+    assert "X-Requested-With" in bundled.read_text(encoding="utf-8")
 
 
 def test_npm_package_exports_the_client_and_its_types() -> None:

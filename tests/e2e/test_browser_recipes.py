@@ -26,19 +26,52 @@ _FENCE = re.compile(r"^```\w+\n(?://|<!--) ([\w.]+)(?: -->)?\n(.*?)^```$", _BOTH
 #: scripts.
 CALLERS = {
     "axios": "import { api } from './api.js';\n"
-    "window.load = () => api.get('echo/').then(({ data }) => data);",
-    "ky": "import { api } from './api.js';\nwindow.load = () => api.get('/echo/').json();",
+    "window.load = () => api.get('api/hello/').then(({ data }) => data);",
+    "Next.js": """
+import { createElement } from 'react';
+import { hydrateRoot } from 'react-dom/client';
+import { App } from './App.js';
+const onRecoverableError = (error) => console.error(error);
+hydrateRoot(document.querySelector('main'), createElement(App), { onRecoverableError });
+window.onerror = console.error;
+""",
+    "ky": "import { api } from './api.js';\nwindow.load = () => api.get('/api/hello/').json();",
 }
+#: The component of the Next.js recipe's test, and a script that renders it on a server.
+SERVED = {
+    "App.js": """
+import { createElement } from 'react';
+import { useAuth } from './useAuth.jsx';
+export const App = () => createElement('output', null, useAuth().status);
+""",
+    "server.js": """
+import { createElement } from 'react';
+import { renderToString } from 'react-dom/server';
+import { App } from './App.js';
+console.log(renderToString(createElement(App)));
+process.exit(); // React keeps a channel open
+""",
+}
+#: A script that renders the component of the React recipe, like `main.jsx` of Vite's template.
+REACT_PAGE = """
+import { createElement } from 'react';
+import { createRoot } from 'react-dom/client';
+import App from './App.jsx';
+const main = document.body.appendChild(document.createElement('main'));
+createRoot(main).render(createElement(App));
+"""
 #: A script that renders the component of the TanStack Query recipe.
 QUERY_PAGE = """
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
 import { QueryClientProvider } from '@tanstack/react-query';
-import { Echo } from './Echo.jsx';
+import { Hello } from './Hello.jsx';
 import { queries } from './queries.js';
-const app = createElement(QueryClientProvider, { client: queries }, createElement(Echo));
+const app = createElement(QueryClientProvider, { client: queries }, createElement(Hello));
 createRoot(document.body.appendChild(document.createElement('main'))).render(app);
 """
+#: For some recipes, the file `main.js`, which the guide does not contain.
+ADDED = {**CALLERS, "React": REACT_PAGE, "TanStack Query": QUERY_PAGE}
 FRAMEWORKS = ("Without a framework", "React", "Vue", "Svelte", "Angular")
 PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body>'
 SCRIPT = '<script type="module" src="/recipe/bundle.js"></script>'
@@ -48,7 +81,7 @@ def recipe(title: str) -> dict[str, str]:
     """Return the files in the guide's introduction and in one of its sections, by file name."""
     text = GUIDE.read_text(encoding="utf-8")
     introduction, *sections = re.split(r"^## ", text, flags=re.MULTILINE)
-    [section] = [text for text in sections if text.startswith(f"{title}\n")]
+    [section] = [text for text in sections if re.match(rf"{title}( interceptor)?\n", text)]
     return dict(_FENCE.findall(introduction) + _FENCE.findall(section))
 
 
@@ -60,9 +93,8 @@ def write(files: dict[str, str], directory: Path) -> None:
 def bundle(title: str, directory: Path) -> Path:
     """Write the files of a recipe, bundle them into one script, and return its path."""
     files = recipe(title)
-    extra = QUERY_PAGE if title == "TanStack Query" else CALLERS.get(title)
-    if extra is not None:
-        files["main.js"] = extra
+    if title in ADDED:
+        files["main.js"] = ADDED[title]
     main = next(name for name in files if name.startswith("main."))
     files["entry.js"] = (
         f"import {{ auth }} from './auth.js';\nwindow.auth = auth;\nimport './{main}';"
@@ -140,6 +172,22 @@ def test_request_library_refreshes_once_and_repeats_the_call(
     assert site.counts()["refreshed"] == 1
     tab.evaluate("auth.logout()")
     assert tab.evaluate("load().catch(({ response }) => response.status)") == 401
+
+
+def test_component_rendered_on_a_server_is_hydrated_without_errors(
+    profile: Profile, tmp_path: Path
+) -> None:
+    write(recipe("Next.js") | SERVED, tmp_path)
+    bundled = tmp_path / "server.mjs"
+    node(TESTS / "bundle.mjs", tmp_path / "server.js", bundled)
+    rendered = node(bundled).stdout.strip()
+    assert rendered == "<output>loading</output>"
+
+    (tmp_path / "index.html").write_text(f"<main>{rendered}</main>", encoding="utf-8")
+    profile.log_in().close()
+    tab = visit(profile, "Next.js", tmp_path)
+    tab.locator("output").get_by_text("in", exact=True).wait_for()
+    assert profile.console == []
 
 
 def test_query_cache_is_cleared_when_another_user_logs_in(

@@ -189,7 +189,7 @@ def test_printed_httpie_path_is_relative_inside_the_checkout(demo: Example) -> N
     http_script = Path(sys.executable).with_name("http")
     if not http_script.is_relative_to(ROOT):
         pytest.skip("the virtual environment is outside the checkout")
-    assert f"\n    {http_script.relative_to(ROOT)} {demo.base}/hello/" in demo.output()
+    assert f"command {http_script.relative_to(ROOT)} --ignore-stdin" in demo.output()
 
 
 def test_secret_key_is_generated_and_readable_by_its_owner_only(demo: Example) -> None:

@@ -1,14 +1,11 @@
 """Test the built documentation: its links, its layout on a phone, and its accessibility.
 
-The tests use docs/_build. They build it again, as `make docs` does, only if a source has changed
-since.
+The tests use docs/_build: see `tests.docs.built`.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +15,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 import pytest
 from PIL import Image
 
-from tests.docs.pages import DOCS, MAX_PICTURE_BYTES, ROOT
+from tests.docs.built import BUILT, build
+from tests.docs.pages import DOCS, MAX_PICTURE_BYTES
 from tests.e2e.axe import find_violations, load_axe
 from tests.e2e.chromium import file_server
 from tests.e2e.demopage import DESKTOP, PHONE, overflow_width
@@ -27,7 +25,6 @@ from tests.e2e.node import require_modules
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-BUILT = DOCS / "_build"
 SIZES = pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 
 #: The pages with the most different content, which are tested for accessibility.
@@ -59,25 +56,10 @@ class Document(HTMLParser):
         self.files += [values[name] for name in LOADED.get(tag, ()) if name in values]
 
 
-def is_up_to_date() -> bool:
-    """Return whether docs/_build is newer than everything that it is made from."""
-    last_written = BUILT / "searchindex.js"
-    pages = [path for path in DOCS.rglob("*.*") if "_build" not in path.parts]
-    sources = [*pages, *ROOT.glob("*.*"), *ROOT.glob("src/**/*.py")]
-    return last_written.exists() and all(
-        path.stat().st_mtime < last_written.stat().st_mtime for path in sources
-    )
-
-
 @pytest.fixture(scope="module")
 def documents() -> dict[str, Document]:
     """Build the documentation, and return its pages by their path, without ".html"."""
-    pytest.importorskip("furo", reason="not installed: the packages of the group docs")
-    if not is_up_to_date():
-        options = ["--fresh-env", "--fail-on-warning", "--keep-going", "--quiet"]
-        command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(BUILT)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    build()
     names = [path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")]
     return {name: Document(BUILT / f"{name}.html") for name in ["genindex", "search", *names]}
 

@@ -10,11 +10,6 @@ from typing import Any
 import pytest
 from django.utils.translation import gettext, override
 
-import drf_signet
-from tests.docs.pages import DOCS
-
-PACKAGE = Path(drf_signet.__file__).parent
-
 REFUSED = "Token is invalid or expired"
 GERMAN = "Das Token gilt nicht"
 
@@ -69,9 +64,3 @@ def test_catalogue_of_the_project_translates_the_messages_of_this_package(
     with override("de"):
         answer = refuse(client)
     assert (answer["detail"], answer["code"]) == (GERMAN, "token_not_valid")
-
-
-def test_the_page_says_that_there_is_no_catalogue_while_there_is_none() -> None:
-    page = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
-    catalogues = [*PACKAGE.rglob("*.mo"), *PACKAGE.rglob("*.po")]
-    assert ("This package has no translations" in page) == (not catalogues)

@@ -137,6 +137,7 @@ urlpatterns = [
     path("auth/", include("drf_signet.urls_browser")),
     path("page/", page),
     path("echo/", EchoView.as_view()),
+    path("api/hello/", EchoView.as_view()),
     path("away/", redirect_away),
     path("control/", control),
 ]
