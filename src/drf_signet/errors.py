@@ -167,6 +167,10 @@ class RevocationUnknown(SignetError):
     """Raised if the revocation feed fails, so that a token cannot be checked."""
 
 
+class KeysUnavailable(SignetError):
+    """Raised if the key provider fails, so that no token can be signed or checked."""
+
+
 class DatabaseUnavailable(SignetError):
     """Raised if the database cannot be used now, for example because it does not respond.
 

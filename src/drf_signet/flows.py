@@ -161,7 +161,8 @@ async def aauthenticate_request(
     request: HttpRequest, load: Callable[[Claims], Any]
 ) -> tuple[Any, Claims] | None:
     """Do the same as `authenticate_request`, but run database queries in a thread."""
-    if runtime.current().tenant_of is not None:  # the tenant can depend on the thread's connection
+    current = runtime.current()  # the tenant may depend on the thread; a key provider may block
+    if current.tenant_of is not None or current.keys.is_due():
         return await sync_to_async(authenticate_request)(request, load)
     claims = access.read(request, now=runtime.now())
     if claims is None:

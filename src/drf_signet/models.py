@@ -24,6 +24,8 @@ if not apps.is_installed("drf_signet"):
         "(signet.E003) Add 'drf_signet' to INSTALLED_APPS and run `manage.py migrate`."
     )
 
+from .keys.models import SigningKey as SigningKey  # noqa: PLC0414 - needs an installed app
+
 #: How long after its expiry a session can still be ended. Twice the leeway is added to this time.
 CLOCKS_DIFFER = timedelta(minutes=1)
 #: Maximum length of a stored user agent, in characters.

@@ -29,6 +29,7 @@ from .errors import (
     CredentialsRefused,
     CsrfFailed,
     DatabaseUnavailable,
+    KeysUnavailable,
     MalformedHeader,
     RevocationUnknown,
     SignetError,
@@ -133,7 +134,7 @@ def translate(error: SignetError) -> APIException:
     if isinstance(error, DatabaseUnavailable) and reports.is_due("database"):
         # Only the message, because the local variables in the traceback may contain tokens.
         logger.error("the database cannot be used, requests get a 503: %r", error.__cause__)
-    if isinstance(error, DatabaseUnavailable | RevocationUnknown):
+    if isinstance(error, DatabaseUnavailable | KeysUnavailable | RevocationUnknown):
         return ServiceUnavailable()
     raise error
 

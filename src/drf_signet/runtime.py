@@ -22,6 +22,7 @@ from .conf import caches
 from .conf import settings as conf
 from .conf.hooks import TenantHook, default_user_authentication_rule
 from .conf.keys import RingEntry
+from .conf.providers import ProviderFactory
 from .conf.settings import Settings
 from .conf.subjects import Subject
 from .errors import UnusableKey
@@ -30,10 +31,11 @@ from .jose.codec import Codec
 from .jose.keys import ALGORITHMS, Key, KeyRing, as_bytes
 from .jose.profiles import Profiles
 from .jose.verified import VerifiedTokens
+from .keys.renewal import Cache, ConfiguredKeys, RenewedKeys
 from .sessions import broadcast, opening, revocation
 from .sessions.broadcast import ListeningSource
 from .sessions.revocation import Feed
-from .sessions.scopes import ScopedFeed
+from .sessions.scopes import ScopedFeed, ScopedKeys
 from .sessions.sources import DatabaseSource, Source
 
 
@@ -52,8 +54,7 @@ class Runtime:
     login_columns: Sequence[str] | None
     subject: Subject
     rules: Rules
-    codecs: Profiles
-    verified: VerifiedTokens
+    keys: ConfiguredKeys | RenewedKeys | ScopedKeys
     feed: Feed | ScopedFeed
     #: A function that returns the name of a request's tenant (see `tenants.name_of`); None if there
     #: are no tenants.
@@ -64,7 +65,12 @@ class Runtime:
     @property
     def codec(self) -> Codec:
         """The codec for tokens with the `typ` JWT, for the keys of the current time."""
-        return self.codecs.plain.at(now())
+        return self.keys.profiles.plain.at(now())
+
+    @property
+    def verified(self) -> VerifiedTokens:
+        """The cache of tokens that were verified with the current keys."""
+        return self.keys.verified
 
 
 @functools.cache
@@ -105,8 +111,7 @@ def current() -> Runtime:
         login_columns=_login_columns(user_model, settings) if columns_decide else None,
         subject=subject,
         rules=rules,
-        codecs=Profiles(_codec(settings), rules),
-        verified=VerifiedTokens(),
+        keys=_keys(settings, rules, keep=None if tenant_hook is None else reach),
         feed=make_feed() if tenant_hook is None else ScopedFeed(make_feed, keep=reach),
         tenant_of=None if tenant_hook is None else partial(tenants.name_of, tenant_hook),
         reads_only_header=settings.COOKIE.ACCESS_NAME is None and tenant_hook is None,
@@ -123,14 +128,34 @@ def _login_columns(user_model: type[Model], settings: Settings) -> Sequence[str]
     return [name for name in columns if name != "password"]
 
 
-def _codec(settings: Settings) -> Codec:
+def _keys(
+    settings: Settings, rules: Rules, *, keep: float | None
+) -> ConfiguredKeys | RenewedKeys | ScopedKeys:
+    """Return the keys of the settings, or of the provider.
+
+    Args:
+        keep: how long to keep the keys of a tenant that is not used; None if there are no tenants.
+    """
+    if (provider := settings.KEY_PROVIDER) is not None:
+        make = partial(_provided, settings, provider, rules, Cache())
+        return make() if keep is None else ScopedKeys(make, keep=keep)
     codec = Codec(key_ring(settings), now=now())
     if settings.SIGNING_KEY is not None and not settings.KEYS and not codec.can_sign:
         raise UnusableKey(
             "SIGNING_KEY is a public key, or its key_ops do not allow signing; for a service that "
             "only verifies tokens, set VERIFYING_KEY instead"
         )
-    return codec
+    return ConfiguredKeys(profiles=Profiles(codec, rules))
+
+
+def _provided(settings: Settings, make: ProviderFactory, rules: Rules, cache: Cache) -> RenewedKeys:
+    provider = make(key_ring(settings).keys)
+    if missing := [name for name in ("keys", "sign") if not hasattr(provider, name)]:
+        raise ImproperlyConfigured(
+            f"SIGNET['KEY_PROVIDER'] returns an object without {' and '.join(missing)}"
+        )
+    staleness = settings.REVOCATION_MAX_STALENESS
+    return RenewedKeys(provider, rules, max_staleness=staleness, cache=cache)
 
 
 def _may_hide_rows(manager: Manager[Any]) -> bool:

@@ -128,7 +128,7 @@ def _may_be_cached(raw_token: str, claims: Claims, now: float) -> bool:
     Legacy tokens stop being accepted at ADOPT_TOKENS_UNTIL; other tokens when their key expires, or
     at BOTH_PROFILES_UNTIL.
     """
-    valid_until = runtime.current().codecs.valid_until(raw_token, now=now)
+    valid_until = runtime.current().keys.profiles.valid_until(raw_token, now=now)
     return claims.sid is not None and claims.expires_at <= valid_until
 
 
@@ -185,10 +185,11 @@ def verify(
         TokenError: the token is not a valid token of this type; the subclass says why.
     """
     current = runtime.current()
-    if (codec := current.codecs.fixed) is not None:
+    profiles = current.keys.profiles
+    if (codec := profiles.fixed) is not None:
         payload = codec.decode(raw_token)
     else:
-        payload = current.codecs.decode(raw_token, token_type, now=now)
+        payload = profiles.decode(raw_token, token_type, now=now)
     tenant, untagged = None, False
     if current.tenant_of is not None:
         tenant = current.tenant_of(request)
@@ -213,9 +214,10 @@ def _mint(token_type: str, shared: SessionClaims, *, now: float, expires_at: flo
         now=now,
         expires_at=expires_at,
     )
-    if (codec := current.codecs.fixed) is not None:
+    profiles = current.keys.profiles
+    if (codec := profiles.fixed) is not None:
         return codec.encode(payload)
-    return current.codecs.encode(payload, now=now)
+    return profiles.encode(payload, now=now)
 
 
 def refresh_attempt(

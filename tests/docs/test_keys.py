@@ -82,7 +82,7 @@ def accepted(token: str | None, at: datetime, token_type: str = REFRESH) -> bool
 
 
 def kid_at(moment: datetime) -> str | None:
-    codec = runtime.current().codecs.plain.at(moment.timestamp())
+    codec = runtime.current().keys.profiles.plain.at(moment.timestamp())
     assert codec._signing
     return codec._signing.kid
 
@@ -120,7 +120,9 @@ class TestSteps:
         expires = NOVEMBER + 15 * DAY
         longest = lifetimes.longest_of_a_token(runtime.current().settings)
         assert expires - NOVEMBER >= longest
-        assert len(runtime.current().codecs.plain.at(expires.timestamp()).verifying_keys) == 1
+        assert (
+            len(runtime.current().keys.profiles.plain.at(expires.timestamp()).verifying_keys) == 1
+        )
 
     def test_leaked_key_is_refused_at_once_and_tokens_of_other_keys_stay_valid(
         self, use: Callable[[str], None], issue: Issue

@@ -35,6 +35,7 @@ from drf_signet.conf import hooks
 from drf_signet.conf import settings as conf
 from drf_signet.conf.cookies import Cookies
 from drf_signet.conf.parsers import ThrottleRates
+from drf_signet.conf.providers import KeyRotation
 from drf_signet.db import database
 from drf_signet.errors import SignetError, TokenError
 from drf_signet.jose import checks as jose_checks
@@ -68,6 +69,8 @@ def default_as_text(name: str, value: Any) -> str:
         return "an active user"
     if isinstance(value, Cookies):
         return "[below](#cookies)"
+    if isinstance(value, KeyRotation):
+        return "[below](#rotation-of-keys)"
     if name in {"ADOPT_TOKENS_UNTIL", "BOTH_PROFILES_UNTIL"}:
         return "`None`"
     return f"{value:g}" if isinstance(value, float) else f"`{value!r}`".replace("'", '"')
@@ -91,16 +94,19 @@ def test_table_of_settings_agrees_with_the_code():
     assert table(REFERENCE / "settings.md", "All settings") == expected
 
 
-def test_table_of_cookie_keys_agrees_with_the_code():
+@pytest.mark.parametrize(
+    ("settings_class", "section"), [(Cookies, "Cookies"), (KeyRotation, "Rotation of keys")]
+)
+def test_table_of_keys_of_a_dict_agrees_with_the_code(settings_class, section):
     expected = [
         {
             "key": f"`{key.name}`",
             "default": default_as_text(key.name, key.default),
             "meaning": key.metadata["doc"],
         }
-        for key in fields(Cookies)
+        for key in fields(settings_class)
     ]
-    assert table(REFERENCE / "settings.md", "Cookies") == expected
+    assert table(REFERENCE / "settings.md", section) == expected
 
 
 def test_table_of_cookie_names_agrees_with_the_code():
@@ -126,7 +132,7 @@ def test_list_of_settings_shared_with_simplejwt_agrees_with_the_code():
 
 def test_planned_settings_are_rejected():
     text = (REFERENCE / "settings.md").read_text(encoding="utf-8")
-    listed = text.split("## Not there yet")[1].split("They are rejected")[0]
+    listed = text.split("## Not there yet")[1].split("It is rejected")[0]
     for name in re.findall(r"`([A-Z_]+)`", listed):
         with pytest.raises(Exception, match=f"no setting '{name}'"):
             conf.parse({name: None}, {})

@@ -30,6 +30,7 @@ from tests.conftest import PASSWORD
 from tests.docs.pages import DOCS, blocks
 from tests.docs.snippets import ALIASED, PAGES, SIGNALS
 from tests.support.session_states import legacy_token
+from tests.support.signing_keys import kid_of
 
 
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in ALIASED])
@@ -370,3 +371,16 @@ def test_commands_of_the_pages_exist():
 
 def test_run_page_restores_all_signals_of_the_package():
     assert [value for value in vars(signals).values() if isinstance(value, Signal)] == [*SIGNALS]
+
+
+def test_kms_example_signs_tokens_and_accepts_those_of_the_settings(run_page, user, client):
+    before = issue(user).access
+    run_page("howto/key-rotation.md")
+    with override_settings(SIGNET={"KEY_PROVIDER": "mysite.keys.KmsKeys"}):
+        token = issue(user).access
+        assert kid_of(token) == "kms-1"
+        for valid in (token, before):
+            answer = client.post("/api/token/verify/", {"token": valid})
+            assert answer.status_code == 200
+        (published,) = client.get("/.well-known/jwks.json").json()["keys"]
+        assert published["kid"] == "kms-1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clocks, crashes, lost, migrating, rolling, soak, storm, tabs, theft, upgrade
+from . import clocks, crashes, keyturns, lost, migrating, rolling, soak, storm, tabs, theft, upgrade
 from .scenario import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -14,6 +14,7 @@ SCENARIOS: dict[str, Scenario] = {
         theft.SCENARIO,
         crashes.SCENARIO,
         clocks.SCENARIO,
+        keyturns.SCENARIO,
         upgrade.SCENARIO,
         migrating.SCENARIO,
         rolling.SCENARIO,

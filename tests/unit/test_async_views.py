@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from rest_framework.views import APIView
 
 import drf_signet
 from drf_signet.authentication import JWTAuthentication
+from drf_signet.keys import Keys
 
 
 class AsyncAPIView(APIView):
@@ -123,6 +125,27 @@ def test_async_view_renders_the_web_interface(get: Callable[..., Any], user: Any
     answer = get("/name/", drf_signet.issue(user).access, accept="text/html")
     assert answer.status_code == 200
     assert user.username in answer.content.decode()
+
+
+def test_key_provider_is_asked_in_a_thread(
+    get: Callable[..., Any], user: Any, settings: Any
+) -> None:
+    loops = []
+
+    class Provider:
+        def __init__(self, configured: Any) -> None:
+            self.configured = configured
+
+        def keys(self) -> Keys:
+            loops.append(asyncio._get_running_loop())
+            return Keys(keys=self.configured, fresh_for=3600)
+
+    token = drf_signet.issue(user).access
+    Provider.sign = Provider.keys  # type: ignore[attr-defined]
+    settings.SIGNET = {"KEY_PROVIDER": Provider}
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "drf_signet.middleware.JWTMiddleware"]
+    assert get("/pk/", token).json() == {"pk": user.pk}
+    assert loops == [None]
 
 
 @pytest.mark.parametrize("url", ["/name/", "/pk/", "/own/"])

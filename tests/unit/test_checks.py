@@ -15,8 +15,12 @@ from django.db.migrations.recorder import MigrationRecorder
 from rest_framework.authentication import SessionAuthentication
 
 from drf_signet.authentication import JWTAuthentication
+from drf_signet.checks.databases import check_signing_keys
+from drf_signet.keys import changes as key_changes
+from drf_signet.keys.database import DatabaseKeys
 from drf_signet.middleware import JWTMiddleware
 from tests.support.session_states import ADOPTING
+from tests.support.signing_keys import IN_DATABASE
 from tests.support.token_forge import signer
 
 SHORT = "k" * 31
@@ -724,3 +728,43 @@ class OwnToken(JWTAuthentication):
 
 class OwnSession(SessionAuthentication):
     """A subclass, as a project has."""
+
+
+class TestSigningKeys:
+    """Test signet.W025 and signet.W026: keys in the database."""
+
+    @pytest.fixture
+    def _in_database(self, transactional_db: None, settings: Any, monkeypatch: Any) -> None:
+        monkeypatch.setattr(DatabaseKeys, "alone", False)
+        settings.SIGNET = IN_DATABASE
+
+    @pytest.mark.usefixtures("_in_database")
+    def test_w025_names_the_keys_that_cannot_be_decrypted(self, settings: Any) -> None:
+        change = key_changes.rotate()
+        assert change is not None
+        assert ids(databases=["default"]) == ids(databases=[]) == []
+        settings.SECRET_KEY = LONG * 2
+        message = only_message("W025", databases=["default"])
+        assert change.kid in message.msg
+        assert "SECRET_KEY_FALLBACKS" in str(message.hint)
+
+    @pytest.mark.usefixtures("_in_database")
+    def test_w025_is_silent_if_the_table_cannot_be_read(self, busy_database: Any) -> None:
+        with busy_database():
+            assert check_signing_keys(databases=["default"]) == []
+
+    def test_w026_warns_if_keys_are_published_for_a_shorter_time_than_they_are_cached(
+        self, settings: Any
+    ) -> None:
+        for minutes, expected in ((5, []), (4, ["signet.W026"])):
+            ahead = timedelta(minutes=minutes)
+            settings.SIGNET = {**IN_DATABASE, "KEY_ROTATION": {"PUBLISHED_AHEAD": ahead}}
+            assert ids() == expected
+
+    def test_w009_is_silent_with_a_key_provider(self, settings: Any) -> None:
+        settings.SIGNET = IN_DATABASE
+        assert "signet.W009" not in ids(deploy=True)
+
+    def test_e001_reports_a_provider_without_the_two_methods(self, settings: Any) -> None:
+        settings.SIGNET = {"KEY_PROVIDER": list}
+        assert "without keys and sign" in only_message("E001").msg

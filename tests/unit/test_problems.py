@@ -33,6 +33,7 @@ ANSWERS: list[tuple[SignetError, int, str, str | None]] = [
     (errors.CsrfFailed("cross_site", ""), 403, "csrf_failed", "cross_site"),
     (errors.Busy(), 503, "busy", None),
     (errors.DatabaseUnavailable(), 503, "service_unavailable", None),
+    (errors.KeysUnavailable(), 503, "service_unavailable", None),
     (errors.RevocationUnknown(), 503, "service_unavailable", None),
 ]
 #: Configuration errors. No response reports them, because a client cannot fix them.

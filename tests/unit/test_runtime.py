@@ -198,7 +198,7 @@ class TestKeys:
         }
         assert accepted(signer("EdDSA").sign_claims(CLAIMS, kid="2026"))
         assert '"2025"' in decode(sign_token().split(".")[0]).decode()
-        later = runtime.current().codecs.plain.at(begins.timestamp()).encode(CLAIMS)
+        later = runtime.current().keys.profiles.plain.at(begins.timestamp()).encode(CLAIMS)
         assert '"2026"' in decode(later.split(".")[0]).decode()
 
     def test_key_verifies_until_its_not_after(self, settings: Any) -> None:

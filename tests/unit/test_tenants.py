@@ -19,7 +19,8 @@ from rest_framework.test import APIClient
 import drf_signet
 from drf_signet import runtime, tenants, testing, tokens
 from drf_signet.authentication import JWTAuthentication
-from drf_signet.errors import InvalidClaim
+from drf_signet.errors import InvalidClaim, UnknownKey
+from drf_signet.keys import Keys
 from drf_signet.models import Session, Transport
 from drf_signet.sessions import scopes
 from drf_signet.sessions.revocation import Feed
@@ -41,6 +42,7 @@ from tests.support.tenant_hosts import (
     request_to,
     tenant_of_host,
 )
+from tests.support.token_forge import signer
 from tests.unit.test_async_views import NameView
 from tests.urls import urlpatterns as base_urlpatterns
 
@@ -529,6 +531,33 @@ class TestFeed:
         settings.SIGNET = SETTINGS
         assert type(runtime.current().feed) is ScopedFeed
         assert not runtime.current().reads_only_header
+
+    def test_each_scope_has_its_own_keys_and_all_share_the_verified_tokens(
+        self, settings: Any, schema: Any
+    ) -> None:
+        ring = [signer("ES256").key(kid="a"), signer("EdDSA").key(kid="b")]
+
+        class Provider:
+            def __init__(self, configured: Any) -> None:
+                self.key = ring.pop(0)
+
+            def keys(self) -> Keys:
+                return Keys(keys=(self.key,), fresh_for=3600)
+
+            sign = keys
+
+        settings.SIGNET = {**SETTINGS, "KEY_PROVIDER": Provider}
+        keys = runtime.current().keys
+        token = signer("ES256").sign_claims({}, kid="a")
+        schema("a")
+        assert keys.is_due()
+        first = keys.verified
+        assert not keys.is_due()
+        assert runtime.current().codec.decode(token) == {}
+        schema("b")
+        with pytest.raises(UnknownKey):
+            runtime.current().codec.decode(token)
+        assert keys.verified is first
 
     def test_scope_is_the_database_and_the_schema(self, schema: Any) -> None:
         assert scopes.current_scope() == ("default", None)

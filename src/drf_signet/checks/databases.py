@@ -9,10 +9,12 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from ..keys import database, encryption, succession
 from ..models import Session, write_database
 
 _MIGRATE = "Run `manage.py migrate`."
@@ -37,6 +39,35 @@ def check_table(*, databases: Sequence[str] | None = None, **kwargs: Any) -> lis
     """Report the databases in which migrations of this app have not been applied (W002)."""
     found = (_unmigrated(alias) for alias in databases or () if _holds_sessions(alias))
     return [Warning(text, hint=_MIGRATE, id="signet.W002") for text in found if text]
+
+
+@register(Tags.database)
+def check_signing_keys(
+    *, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report signing keys that cannot be decrypted (W025)."""
+    try:
+        if write_database() not in (databases or ()) or not database.is_in_use():
+            return []
+        used = succession.read().in_use()
+    except (DatabaseError, ImproperlyConfigured):
+        return []  # W002 reports a missing table, and E001 an invalid setting
+    lost = [row.kid for row in used if row.private_key and not _can_decrypt(row.private_key)]
+    if not lost:
+        return []
+    message = f"Signing keys cannot be decrypted with SECRET_KEY: {', '.join(lost)}."
+    hint = (
+        "Add the former SECRET_KEY to SECRET_KEY_FALLBACKS, or retire these keys: "
+        f"`manage.py signet_retire_key {lost[0]} --now`."
+    )
+    return [Warning(message, hint=hint, id="signet.W025")]
+
+
+def _can_decrypt(private_key: str) -> bool:
+    try:
+        return bool(encryption.decrypt(private_key))
+    except ValueError:
+        return False
 
 
 def _holds_sessions(alias: str) -> bool:

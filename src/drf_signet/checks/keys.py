@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004
 
 from .. import runtime
+from ..jose import jwks
 from ..jose.keys import Key, KeyRing
 from ..jose.loading import LoadedKey
 from ..jose.published import is_published
+from ..keys import database
 from ..runtime import Runtime
 from ..sessions import lifetimes
 
 
 def check(current: Runtime) -> Iterator[CheckMessage]:
-    """Report published secrets (E015) and gaps in the times of KEYS (E016, W021, W022)."""
+    """Report published secrets (E015) and gaps in the times of KEYS (E016, W021, W022).
+
+    Also report new keys that are not published for long enough (W026).
+    """
     ring = runtime.key_ring(current.settings)
     yield from _check_published(ring)
     if current.settings.KEYS:
         yield from _check_times(ring, current)
+    if database.is_in_use():
+        yield from _check_publication(current)
 
 
 def _check_published(ring: KeyRing) -> Iterator[CheckMessage]:
@@ -55,6 +62,17 @@ def _check_times(ring: KeyRing, current: Runtime) -> Iterator[CheckMessage]:
             )
             hint = "Set not_after to the longest lifetime of a token after the next key signs."
             yield Warning(message, hint=hint, id="signet.W022")
+
+
+def _check_publication(current: Runtime) -> Iterator[CheckMessage]:
+    ahead = current.settings.KEY_ROTATION.PUBLISHED_AHEAD
+    if ahead < timedelta(seconds=jwks.MAX_AGE):
+        message = (
+            f"PUBLISHED_AHEAD in KEY_ROTATION is {ahead}, but services keep the public keys for "
+            f"{timedelta(seconds=jwks.MAX_AGE)}: they refuse the first tokens of each new key."
+        )
+        hint = "Choose a longer PUBLISHED_AHEAD. Ignore this if no service reads the JWKS."
+        yield Warning(message, hint=hint, id="signet.W026")
 
 
 def _ends_of_signing(ring: KeyRing, now: float) -> Iterator[tuple[Key, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, fields
 from typing import Any, TypeVar
@@ -32,6 +33,12 @@ def names(cls: type[Any]) -> list[str]:
 def unknown(cls: type[Any], given: Iterable[str]) -> list[Any]:
     """Return the given names that are not options of the settings class, sorted."""
     return sorted(set(given) - set(names(cls)), key=repr)
+
+
+def suggest(cls: type[Any], name: Any) -> str:
+    """Return a question that suggests the closest option, or an empty string."""
+    closest = difflib.get_close_matches(str(name), names(cls), n=1)
+    return f" Did you mean {closest[0]!r}?" if closest else ""
 
 
 @sensitive_variables("given", "values", "raw")

@@ -6,7 +6,6 @@ The dict is parsed on first use, and again after Django's `setting_changed` sign
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.views.decorators.debug import sensitive_variables
 
 from ..jose.keys import Material
-from . import caches, cookies, keys, options, parsers
+from . import caches, cookies, keys, options, parsers, providers
 from .cookies import Cookies
 from .hooks import (
     ClaimsHook,
@@ -30,6 +29,7 @@ from .hooks import (
 from .keys import RingEntry
 from .options import option
 from .parsers import ThrottleRates
+from .providers import KeyRotation, ProviderFactory
 
 #: Settings from another package: the name of the setting in `SIGNET` → the value.
 SharedSettings = Mapping[str, Any]
@@ -89,6 +89,14 @@ class Settings:
         "The key ring, newest first: the first key signs, all verify. See below.",
         keys.key_ring,
         secret=True,
+    )
+    KEY_PROVIDER: ProviderFactory | None = option(
+        None,
+        '"database", or the class of a provider, or its dotted path. None: the keys above.',
+        parsers.optional(providers.provider),
+    )
+    KEY_ROTATION: KeyRotation = option(
+        KeyRotation(), "How the keys in the database rotate: a dict, see below.", providers.parse
     )
     ISSUER: str | None = option(
         None, "Written to `iss`, and required there.", parsers.optional(parsers.string)
@@ -230,7 +238,8 @@ def parse(signet: Mapping[str, Any], shared: Mapping[str, SharedSettings]) -> Se
             is not valid.
     """
     if unknown := options.unknown(Settings, signet):
-        raise ImproperlyConfigured("\n".join(map(_suggest, unknown)))
+        lines = [f"SIGNET has no setting {x!r}.{options.suggest(Settings, x)}" for x in unknown]
+        raise ImproperlyConfigured("\n".join(lines))
     given, sources = dict(signet), dict.fromkeys(signet, "SIGNET")
     for setting, values in shared.items():
         sources = dict.fromkeys(values, setting) | sources
@@ -289,9 +298,3 @@ def secrets() -> Sequence[str | bytes]:
 
 
 caches.clear_on_change(current)
-
-
-def _suggest(name: str) -> str:
-    closest = difflib.get_close_matches(name, options.names(Settings), n=1)
-    hint = f" Did you mean {closest[0]!r}?" if closest else ""
-    return f"SIGNET has no setting {name!r}.{hint}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
 from django.db import Error, OperationalError, connections, transaction
-from django.db.models import DateTimeField, Func, QuerySet
+from django.db.models import DateTimeField, FloatField, Func, QuerySet
 from django.db.models.functions import Now
 
 from ..errors import Busy
@@ -93,6 +93,23 @@ class SecondsAgo(Func):
     def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """Return the SQL for MySQL and MariaDB."""
         template = "TIMESTAMPADD(SECOND, -(%(expressions)s), UTC_TIMESTAMP(6))"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+class SecondsUntil(Func):
+    """The number of seconds from the current time of the database server until a time."""
+
+    output_field = FloatField()
+    template = "EXTRACT(EPOCH FROM (%(expressions)s - STATEMENT_TIMESTAMP()))::float8"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Return the SQL for SQLite."""
+        template = "((JULIANDAY(%(expressions)s) - JULIANDAY('NOW')) * 86400.0)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """Return the SQL for MySQL and MariaDB."""
+        template = "(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), %(expressions)s) / 1e6)"
         return self.as_sql(compiler, connection, template=template, **context)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import (
     BadSignature,
@@ -20,13 +20,20 @@ from ..errors import (
     WrongTyp,
 )
 from . import strictjson
-from .keys import KeyRing, refuse_duplicates
+from .keys import Key, KeyRing, refuse_duplicates
 from .loading import LoadedKey
 
 #: Maximum length of a token that is issued or accepted, in characters.
 MAX_TOKEN_LENGTH = 8192
 
 _HEADER_NAMES = frozenset({"alg", "typ", "kid"})
+
+
+class Sign(Protocol):
+    """A function that signs instead of a key of the ring, which may then be public."""
+
+    def __call__(self, key: Key, signing_input: bytes, *, lifetime: float) -> bytes:
+        """Return the signature; see `drf_signet.keys.KeyProvider.sign`."""
 
 
 class Codec:
@@ -40,6 +47,7 @@ class Codec:
         ring: the keys.
         typ: the value of `typ` in the header; a token must have the same value (RFC 7519 §5.1).
         now: the time whose keys to use, in POSIX seconds.
+        sign: signs the tokens. By default, the keys of the ring do.
 
     Raises:
         UnusableKey: a key cannot be loaded or does not fit its algorithm, or two keys share a
@@ -51,8 +59,11 @@ class Codec:
     _separator = "."
     _prefix = ""
 
-    def __init__(self, ring: KeyRing, *, typ: str = "JWT", now: float = 0.0) -> None:
+    def __init__(
+        self, ring: KeyRing, *, typ: str = "JWT", now: float = 0.0, sign: Sign | None = None
+    ) -> None:
         self._typ = typ
+        self._sign = sign
         self._ring = ring
         self._loaded = tuple(LoadedKey.load(key) for key in ring.keys)
         refuse_duplicates(key.kid for key in self._loaded)
@@ -61,7 +72,7 @@ class Codec:
     @property
     def can_sign(self) -> bool:
         """Whether there is a key that signs now; a public key cannot."""
-        return self._signing is not None and self._signing.can_sign
+        return self._signing is not None and bool(self._sign or self._signing.can_sign)
 
     @property
     def verifying_keys(self) -> tuple[LoadedKey, ...]:
@@ -113,12 +124,16 @@ class Codec:
         key = self._signing
         if key is None:
             raise UnusableKey("no key signs now: all have expired, or their time has not begun")
-        if not key.can_sign:
+        if not (self._sign or key.can_sign):
             raise UnusableKey("the first key only verifies: it is public, or not for signing")
         payload = strictjson.dumps(dict(claims))
         strictjson.loads(payload)  # never sign a payload that `decode` would refuse
         signing_input = f"{self._header}{self._separator}{strictjson.b64url_encode(payload)}"
-        signature = key.algorithm.sign(signing_input.encode("ascii"), key.key)
+        data = signing_input.encode("ascii")
+        if self._sign is None:
+            signature = key.algorithm.sign(data, key.key)
+        else:
+            signature = self._sign(key.source, data, lifetime=_lifetime(claims))
         token = f"{signing_input}{self._separator}{strictjson.b64url_encode(signature)}"
         if len(token) > MAX_TOKEN_LENGTH:
             raise ValueError(f"the token would be longer than {MAX_TOKEN_LENGTH} characters")
@@ -219,6 +234,14 @@ class CodecSchedule:
         if not codec.since <= now < codec.until:
             codec = self._codec = codec.at(now)
         return codec
+
+
+def _lifetime(claims: Mapping[str, Any]) -> float:
+    """Return for how many seconds a new token is valid; 0 if its claims do not say it."""
+    issued_at, expires_at = claims.get("iat"), claims.get("exp")
+    if isinstance(issued_at, int | float) and isinstance(expires_at, int | float):
+        return max(expires_at - issued_at, 0.0)
+    return 0.0
 
 
 def _json_object(data: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import base64
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
@@ -28,6 +28,12 @@ PUBLIC_MEMBERS: Mapping[str, tuple[str, ...]] = {
     "RSA": ("n", "e"),
     "EC": ("crv", "x", "y"),
     "OKP": ("crv", "x"),
+}
+
+#: Algorithm → the curve, or the size in bits, of a new key. An RSA key has the smallest size.
+_NEW_KEYS: Mapping[str, str | int] = {
+    **{name: 8 * size for name, size in MIN_SECRET_BYTES.items()},
+    **CURVES,
 }
 
 # Matches the beginnings of PEM and SSH keys, and the member `kty`, which every JWK has. A key in
@@ -77,6 +83,10 @@ class LoadedKey:
             source=key,
         )
 
+    def public(self) -> Key:
+        """Return the key without its private members. A shared secret stays as it is."""
+        return replace(self.source, material=self.public_jwk() or self.source.material)
+
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         """Return whether a signature is valid."""
         try:
@@ -102,6 +112,12 @@ class LoadedKey:
         members = self.key.as_dict(private=False)
         names = ("kty", *PUBLIC_MEMBERS[self.key.key_type])
         return {name: members[name] for name in names}
+
+
+def generate(algorithm: str) -> dict[str, Any]:
+    """Return a new key for an algorithm, as a JWK with its private members."""
+    size = _NEW_KEYS.get(algorithm, MIN_RSA_BITS)
+    return dict(jwk.JWKRegistry.generate_key(ALGORITHMS[algorithm], size).as_dict(private=True))
 
 
 def _checked(step: Callable[[], T], key: Key) -> T:

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from rest_framework.test import APIClient
 
 from drf_signet import flows, runtime, tokens
+from drf_signet.keys.database import DatabaseKeys
 from drf_signet.models import Transport
 from drf_signet.sessions import lifetimes, store
 from drf_signet.sessions.ended import ended_sessions
@@ -25,17 +26,19 @@ __all__ = ["auth_client", "browser_client", "deterministic", "serving", "token_f
 def deterministic() -> Iterator[None]:
     """Make a test independent of the clock, of other tests and of other processes.
 
-    Inside this context, the revocation feed does not poll, so the number of SQL statements does not
-    depend on the time. If the test ends a session, its tokens are refused immediately, even inside
-    the transaction of a `TestCase`. Failed logins are counted from zero.
-    `drf_signet.testing.pytest` enters this context for every test.
+    Inside this context, the revocation feed does not poll, and the keys of the settings sign,
+    even if the key provider is "database". So the number of SQL statements does not depend on the
+    time. If the test ends a session, its tokens are refused immediately, even inside the
+    transaction of a `TestCase`. Failed logins are counted from zero. `drf_signet.testing.pytest`
+    enters this context for every test.
     """
-    before = ended_sessions.alone, LoginThrottle.namespace
-    ended_sessions.alone, LoginThrottle.namespace = True, f"signet:{uuid.uuid4().hex}"
+    before = ended_sessions.alone, DatabaseKeys.alone, LoginThrottle.namespace
+    ended_sessions.alone = DatabaseKeys.alone = True
+    LoginThrottle.namespace = f"signet:{uuid.uuid4().hex}"
     try:
         yield
     finally:
-        ended_sessions.alone, LoginThrottle.namespace = before
+        ended_sessions.alone, DatabaseKeys.alone, LoginThrottle.namespace = before
 
 
 def auth_client(user: Any, *, claims: Mapping[str, Any] | None = None) -> APIClient:

@@ -15,7 +15,10 @@ from benchmarks.stacks import STACKS
 
 STACK = STACKS[os.environ["PROOF_STACK"]]
 
-SECRET_KEY = "a key for the proof, long enough for every algorithm: 0123456789abcdef0123456789"
+SECRET_KEY = os.environ.get(
+    "PROOF_SECRET_KEY",
+    "a key for the proof, long enough for every algorithm: 0123456789abcdef0123456789",
+)
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
@@ -39,14 +42,18 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
 ]
 
-_DURATIONS = ("_LIFETIME", "_PERIOD", "_INTERVAL", "_STALENESS")
+_DURATIONS = ("_LIFETIME", "PERIOD", "_INTERVAL", "_STALENESS", "_AHEAD")
 
 
 def _with_durations(settings: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: timedelta(seconds=value) if name.endswith(_DURATIONS) else value
-        for name, value in settings.items()
-    }
+    return {name: _duration(name, value) for name, value in settings.items()}
+
+
+def _duration(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return _with_durations(value)
+    is_duration = name.endswith(_DURATIONS) and value is not None
+    return timedelta(seconds=value) if is_duration else value
 
 
 SIGNET = {

@@ -22,4 +22,7 @@ urlpatterns = [
     ),
 ]
 if apps.is_installed("drf_signet"):
-    urlpatterns.append(path("browser/", include("drf_signet.urls_browser")))
+    urlpatterns += [
+        path("browser/", include("drf_signet.urls_browser")),
+        path(".well-known/", include("drf_signet.urls_wellknown")),
+    ]

@@ -20,6 +20,7 @@ from drf_signet.conf import settings as conf
 from drf_signet.conf.cookies import Cookies
 from drf_signet.conf.hooks import default_user_authentication_rule
 from drf_signet.conf.parsers import Rate, ThrottleRates
+from drf_signet.conf.providers import KeyRotation
 from drf_signet.conf.settings import Settings
 from tests.support.session_states import SIMPLE_JWT_DEFAULTS
 
@@ -47,6 +48,8 @@ EXAMPLES: dict[str, tuple[Any, Any, Any]] = {
     "SIGNING_KEY": ("s" * 32, "s" * 32, ""),
     "VERIFYING_KEY": (b"PEM", b"PEM", 1),
     "KEYS": ([{"key": "k"}], (RING_ENTRY,), {"key": "k"}),
+    "KEY_PROVIDER": ("builtins.list", list, "no.such.provider"),
+    "KEY_ROTATION": ({"PERIOD": None}, KeyRotation(PERIOD=None), {"EVERY": MINUTE}),
     "ISSUER": ("https://me", "https://me", ["https://me"]),
     "AUDIENCE": (["a", "b"], ("a", "b"), ""),
     "TOKEN_PROFILE": (None, None, "JWT"),
@@ -116,6 +119,7 @@ class TestDefaults:
             "ADOPT_TOKENS_UNTIL",
             "BOTH_PROFILES_UNTIL",
             "COOKIE",
+            "KEY_ROTATION",
             "LOGIN_THROTTLE",
         ):  # their parsers do not accept values that are already parsed
             assert FIELDS[name].metadata["parse"](default) == default
@@ -123,7 +127,7 @@ class TestDefaults:
     @pytest.mark.parametrize("name", FIELDS)
     def test_every_setting_is_documented_in_a_sentence(self, name: str) -> None:
         doc = FIELDS[name].metadata["doc"]
-        assert doc[0].isupper() or doc[0] in "`'"
+        assert doc[0].isupper() or doc[0] in "`'\""
         assert doc.endswith(".")
 
     def test_settings_are_frozen_and_keyword_only(self) -> None:

@@ -21,6 +21,7 @@ from drf_signet.db.database import (
     ATTEMPTS,
     DbNow,
     SecondsAgo,
+    SecondsUntil,
     in_transaction,
     misses_new_rows,
     retried,
@@ -93,6 +94,14 @@ def test_seconds_ago_is_utc_on_mysql() -> None:
     expression = SecondsAgo(Value(5)).resolve_expression(compiler.query)
     sql, parameters = expression.as_mysql(compiler, connection)
     assert (sql, list(parameters)) == ("TIMESTAMPADD(SECOND, -(%s), UTC_TIMESTAMP(6))", [5])
+
+
+def test_seconds_until_is_counted_from_utc_on_mysql() -> None:
+    compiler = Session.objects.all().query.get_compiler("default")
+    expression = SecondsUntil("expires_at").resolve_expression(compiler.query)
+    sql, parameters = expression.as_mysql(compiler, connection)
+    assert sql.startswith("(TIMESTAMPDIFF(MICROSECOND, UTC_TIMESTAMP(6), ")
+    assert list(parameters) == []
 
 
 @pytest.mark.parametrize(

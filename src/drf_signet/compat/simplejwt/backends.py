@@ -288,10 +288,10 @@ class ProjectBackend(TokenBackend):
     _rules = property(lambda self: runtime.current().rules)
 
     def _sign(self, payload: Mapping[str, Any]) -> str:
-        return runtime.current().codecs.encode(payload, now=runtime.now())
+        return runtime.current().keys.profiles.encode(payload, now=runtime.now())
 
     def _read(self, raw_token: str) -> dict[str, Any]:
-        return runtime.current().codecs.decode(raw_token, None, now=runtime.now())
+        return runtime.current().keys.profiles.decode(raw_token, None, now=runtime.now())
 
     def _decode_verified(self, raw_token: str) -> dict[str, Any]:
         payload = super()._decode_verified(raw_token)
