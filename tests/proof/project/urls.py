@@ -6,6 +6,8 @@ drf-signet.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from django.apps import apps
 from django.urls import include, path
 from django.utils.module_loading import import_string
@@ -22,7 +24,6 @@ urlpatterns = [
     ),
 ]
 if apps.is_installed("drf_signet"):
-    urlpatterns += [
-        path("browser/", include("drf_signet.urls_browser")),
-        path(".well-known/", include("drf_signet.urls_wellknown")),
-    ]
+    urlpatterns += [path("browser/", include("drf_signet.urls_browser"))]
+    if find_spec("drf_signet.urls_wellknown"):  # version 0.1.0 does not have it
+        urlpatterns += [path(".well-known/", include("drf_signet.urls_wellknown"))]
