@@ -83,6 +83,7 @@ class Settings:
         None,
         "A public key that verifies tokens. Without SIGNING_KEY, no tokens can be issued.",
         parsers.optional(keys.key_material),
+        secret=True,
     )
     KEYS: tuple[RingEntry, ...] = option(
         (),
