@@ -136,7 +136,8 @@ class TestJWKSet:
         ],
     )
     def test_other_conditions_are_ignored(self, client: APIClient, header: str, value: str) -> None:
-        response = client.get(JWKS_URLS[0], **{header: value})
+        sent: dict[str, Any] = {header: value}
+        response = client.get(JWKS_URLS[0], **sent)
         assert (response.status_code, response.json()) == (200, {"keys": []})
 
     def test_answer_to_options_is_not_cached(self, client: APIClient) -> None:

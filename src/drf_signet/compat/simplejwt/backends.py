@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
 from drf_signet import runtime
 from drf_signet.errors import SignetError, TokenExpired, WrongAlgorithm
@@ -123,7 +122,6 @@ class TokenBackend:
         self.json_encoder = json_encoder
 
     @cached_property
-    @sensitive_variables()
     def _codec(self) -> Codec:
         symmetric = ALGORITHMS[self.algorithm] == "oct"
         materials = [self.signing_key] if symmetric else [self.signing_key, self.verifying_key]
