@@ -16,6 +16,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Manager, Model, QuerySet
+from django.views.decorators.debug import sensitive_variables
 
 from . import tenants
 from .conf import caches
@@ -74,6 +75,7 @@ class Runtime:
 
 
 @functools.cache
+@sensitive_variables()  # hides keys in the variables of all functions that are called, too
 def current() -> Runtime:
     """Return the `Runtime` object for the current settings.
 
@@ -206,17 +208,19 @@ def key_ring(settings: Settings) -> KeyRing:
         UnusableKey: a key is empty or too short, or there is no key for the algorithm.
     """
     if settings.KEYS:
-        return KeyRing(keys=tuple(_ring_key(entry, settings) for entry in settings.KEYS))
+        # No generator: Django looks for the decorator of `current` in the callers, and a generator
+        # that has raised an exception has no caller.
+        return KeyRing(keys=tuple(map(partial(_ring_key, settings), settings.KEYS)))
     if ALGORITHMS[settings.ALGORITHM] == "oct":
         return KeyRing(keys=tuple(_secret_keys(settings)))
     materials = [key for key in (settings.SIGNING_KEY, settings.VERIFYING_KEY) if key]
     if not materials:
         raise UnusableKey(f"{settings.ALGORITHM} needs SIGNING_KEY, VERIFYING_KEY or KEYS")
-    algorithm = settings.ALGORITHM
-    return KeyRing(keys=tuple(Key(algorithm=algorithm, material=key) for key in materials))
+    ring = [Key(algorithm=settings.ALGORITHM, material=key) for key in materials]
+    return KeyRing(keys=tuple(ring))
 
 
-def _ring_key(entry: RingEntry, settings: Settings) -> Key:
+def _ring_key(settings: Settings, entry: RingEntry) -> Key:
     not_before, not_after = entry["not_before"], entry["not_after"]
     return Key(
         algorithm=entry["alg"] or settings.ALGORITHM,

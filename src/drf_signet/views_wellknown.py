@@ -9,10 +9,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.urls import reverse
-from django.utils.cache import get_conditional_response
+from django.utils.http import parse_etags
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 from rest_framework.negotiation import BaseContentNegotiation
@@ -102,6 +102,7 @@ class PublicDocumentView(SignetView):
     throttle_classes = ()
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = AlwaysJSON
+    versioning_class = None
 
     def document(self, **kwargs: Any) -> dict[str, Any]:
         """Return the document.
@@ -117,14 +118,17 @@ class PublicDocumentView(SignetView):
         document = self.document(**kwargs)
         digest = hashlib.sha256(json.dumps(document).encode()).hexdigest()
         etag = f'"{digest[:32]}"'
-        conditional = get_conditional_response(request, etag=etag)
-        status = 200 if conditional is None else conditional.status_code
+        # Ignore the other conditions (RFC 9110 §13.1): they are for changes, or need a date.
+        known = {
+            tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))
+        }
+        status = 304 if known & {etag, "*"} else 200
         return Response(document if status == 200 else None, status, headers={"ETag": etag})
 
-    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Allow caching of the document, but not of errors."""
-        response = super().finalize_response(*args, **kwargs)
-        if response.status_code in {200, 304}:
+    def finalize_response(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Allow caching of the document, but not of errors, nor of the answer to OPTIONS."""
+        response = super().finalize_response(request, *args, **kwargs)
+        if response.status_code in {200, 304} and request.method != "OPTIONS":
             response["Cache-Control"] = f"public, max-age={jwks.MAX_AGE}"
         return response
 
@@ -154,10 +158,8 @@ class MetadataView(PublicDocumentView):
         The URL of the keys comes from `ISSUER`, never from the request.
         """
         current = runtime.current()
-        issuer = urlsplit(current.settings.ISSUER or "")
-        path = kwargs.get("path", "")
-        is_url = issuer.scheme in {"https", "http"} and bool(issuer.netloc)
-        if not is_url or issuer.path.strip("/") != path.strip("/"):
+        issuer = _url(current.settings.ISSUER)
+        if issuer is None or issuer.path.strip("/") != kwargs.get("path", "").strip("/"):
             raise NotFound
         keys = reverse("signet_wellknown:jwks")
         return {
@@ -169,3 +171,12 @@ class MetadataView(PublicDocumentView):
                 current.codec.verifying_keys
             ),
         }
+
+
+def _url(issuer: str | None) -> SplitResult | None:
+    """Return the parts of an issuer that is a URL; None if it is not a URL."""
+    try:
+        parts = urlsplit(issuer or "")
+    except ValueError:  # such as "https://[me"
+        return None
+    return parts if parts.scheme in {"https", "http"} and parts.netloc else None

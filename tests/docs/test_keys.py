@@ -21,6 +21,7 @@ from drf_signet.jose.claims import ACCESS, REFRESH
 from drf_signet.sessions import lifetimes, store
 from drf_signet.tokens import TokenPair
 from tests.docs.pages import DOCS, blocks, table
+from tests.support.token_forge import signer
 
 PAGE = DOCS / "howto/keys.md"
 #: Settings of the page, in order: the names of the tests below.
@@ -108,6 +109,48 @@ class TestSteps:
         assert accepted(later.refresh, at)
         assert not accepted(former.refresh, at)  # removed too early
 
+    @pytest.mark.parametrize(
+        "signet",
+        [
+            {"SIGNING_KEY": "a secret for tokens alone, with enough bytes"},
+            {"ALGORITHM": "ES256", "SIGNING_KEY": dict(signer("ES256").jwk)},
+        ],
+    )
+    def test_ring_with_an_entry_for_signing_key_logs_nobody_out(
+        self, use: Callable[[str], None], issue: Issue, settings: Any, signet: dict[str, Any]
+    ) -> None:
+        settings.SIGNET = signet
+        former = issue(MAY)
+        use("ring beside SECRET_KEY")
+        first, _ = settings.SIGNET["KEYS"]
+        entry = {"alg": signet.get("ALGORITHM", "HS256"), "key": signet["SIGNING_KEY"]}
+        settings.SIGNET = {"ALGORITHM": "EdDSA", "KEYS": [first, entry]}
+        during = issue(MAY - timedelta(seconds=1))
+        assert accepted(former.refresh, MAY)
+        assert accepted(during.refresh, MAY)
+        settings.SIGNET = signet  # a process that still runs with the former settings
+        assert accepted(during.refresh, MAY)
+
+    def test_ring_needs_an_entry_for_each_fallback_of_secret_key(
+        self, use: Callable[[str], None], issue: Issue, settings: Any
+    ) -> None:
+        former = issue(MAY)
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+        settings.SECRET_KEY = "the next secret of the project, with enough bytes"
+        assert accepted(former.refresh, MAY)
+        use("ring beside SECRET_KEY")
+        assert not accepted(former.refresh, MAY)
+        fallback = {"alg": "HS256", "key": settings.SECRET_KEY_FALLBACKS[0]}
+        settings.SIGNET = {**settings.SIGNET, "KEYS": [*settings.SIGNET["KEYS"], fallback]}
+        assert accepted(former.refresh, MAY)
+
+    def test_ring_refuses_a_secret_key_that_is_too_short(
+        self, use: Callable[[str], None], settings: Any
+    ) -> None:
+        settings.SECRET_KEY = "short"
+        use("ring beside SECRET_KEY")
+        assert [message.id for message in configuration.check_settings()] == ["signet.E014"]
+
     def test_next_key_signs_from_not_before_and_the_former_key_expires_after_its_tokens(
         self, use: Callable[[str], None], issue: Issue, settings: Any
     ) -> None:
@@ -137,6 +180,9 @@ class TestSteps:
             tokens.verify_access(leaked.access, now=NOVEMBER.timestamp())
         assert accepted(current.refresh, at)
         assert accepted(current.access, at, ACCESS)
+        use("ring alone")  # a process that still runs with the former settings
+        assert accepted(leaked.refresh, at)
+        assert not accepted(current.refresh, at)
 
     def test_way_back_to_secret_key_logs_nobody_out(
         self, use: Callable[[str], None], issue: Issue

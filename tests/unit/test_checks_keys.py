@@ -109,6 +109,10 @@ class TestTimes:
         assert "2999-01-01T00:00:00+00:00" in only_message("W021").msg
         assert ids() == ["signet.W021"]
 
+    def test_a_key_that_expires_at_the_last_possible_time_is_a_warning(self, settings: Any) -> None:
+        settings.SIGNET = ring({"kid": "1", "not_after": datetime.max.replace(tzinfo=UTC)})
+        assert "9999-12-31T23:59:59+00:00" in only_message("W021").msg
+
     def test_a_gap_after_the_next_key_is_a_warning(self, settings: Any) -> None:
         settings.SIGNET = ring(
             {"kid": "3", "not_before": at(101 * DAY), "key": signer("EdDSA", "other").jwk},

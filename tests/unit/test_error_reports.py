@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.log import AdminEmailHandler
 from django.views.debug import ExceptionReporter
+from joserfc import jwk
 from rest_framework.test import APIClient, APIRequestFactory
 
 import drf_signet
@@ -22,6 +24,7 @@ from drf_signet import Session
 from drf_signet.conf import settings as conf
 from drf_signet.views import TokenRefreshView
 from tests.support.endpoint_table import LOGOUT, LOGOUT_ALL, OBTAIN, REFRESH, SESSIONS, VERIFY
+from tests.support.token_forge import signer
 
 PASSWORD = "tr0ub4dor-and-3-horses"
 FORM = "application/x-www-form-urlencoded"
@@ -302,3 +305,35 @@ def test_error_report_of_an_invalid_setting_contains_no_secret(settings, name, i
     for report in (reporter.get_traceback_text(), reporter.get_traceback_html()):
         assert name in report
         assert PASSWORD not in report
+
+
+#: What the error reports of the tests below must not contain.
+ES256 = signer("ES256").jwk
+PRIVATE_PEM = jwk.ECKey.import_key(dict(ES256)).as_pem(private=True).decode()
+REVERSED = {"not_before": "2026-02-01T00:00Z", "not_after": "2026-01-01T00:00Z"}
+SECRET_IN_JWK = {"kty": "oct", "k": "c2hvcnQtYnV0LXNlY3JldA"}
+
+
+@pytest.mark.parametrize(
+    "signet",
+    [
+        {"ALGORITHM": "EdDSA", "SIGNING_KEY": PRIVATE_PEM},
+        {"ALGORITHM": "EdDSA", "VERIFYING_KEY": PRIVATE_PEM},
+        {"ALGORITHM": "ES384", "SIGNING_KEY": PRIVATE_PEM},
+        {"SIGNING_KEY": PRIVATE_PEM},
+        {"SIGNING_KEY": PASSWORD},
+        {"SIGNING_KEY": f"\udc80{PASSWORD}"},
+        {"KEYS": [{"key": PASSWORD}]},
+        {"KEYS": [{"key": SECRET_IN_JWK}]},
+        {"KEYS": [{"alg": "EdDSA", "key": PRIVATE_PEM}]},
+        {"KEYS": [{"alg": "ES256", "key": {**ES256, "use": "enc"}}]},
+        {"KEYS": [{"alg": "ES256", "key": PRIVATE_PEM, **REVERSED}]},
+    ],
+)
+def test_error_report_of_an_unusable_key_contains_no_key(anna, report, settings, signet) -> None:
+    settings.SIGNET = signet
+    text = report(OBTAIN.url, **body("json", username="anna", password="-"))
+    text = html.unescape(LINE_BREAK_IN_BYTES.sub("", text))
+    assert "UnusableKey" in text or "ShortSecret" in text or "Wrong" in text
+    for secret in (PASSWORD, ES256["d"], PRIVATE_PEM.splitlines()[1], SECRET_IN_JWK["k"]):
+        assert secret not in text

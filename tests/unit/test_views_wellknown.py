@@ -115,6 +115,39 @@ class TestJWKSet:
         assert changed.status_code == 200
         assert changed["ETag"] != first["ETag"]
 
+    @pytest.mark.parametrize("etag", ["*", "W/{}", '"other", {}'])
+    def test_jwk_set_is_not_sent_again_for_any_form_of_its_etag(
+        self, client: APIClient, etag: str
+    ) -> None:
+        known = etag.format(client.get(JWKS_URLS[0])["ETag"])
+        assert client.get(JWKS_URLS[0], HTTP_IF_NONE_MATCH=known).status_code == 304
+
+    @pytest.mark.parametrize(
+        ("header", "value"),
+        [
+            ("HTTP_IF_NONE_MATCH", '"other"'),
+            ("HTTP_IF_NONE_MATCH", '"' * 5000),
+            ("HTTP_IF_NONE_MATCH", "\xff no etag"),
+            ("HTTP_IF_MATCH", '"other"'),
+            ("HTTP_IF_UNMODIFIED_SINCE", "Mon, 01 Jan 2024 00:00:00 GMT"),
+            ("HTTP_IF_MODIFIED_SINCE", "Mon, 01 Jan 2024 00:00:00 GMT"),
+            ("HTTP_IF_MODIFIED_SINCE", "no date"),
+            ("HTTP_RANGE", "bytes=0-1"),
+        ],
+    )
+    def test_other_conditions_are_ignored(self, client: APIClient, header: str, value: str) -> None:
+        sent: dict[str, Any] = {header: value}
+        response = client.get(JWKS_URLS[0], **sent)
+        assert (response.status_code, response.json()) == (200, {"keys": []})
+
+    def test_answer_to_options_is_not_cached(self, client: APIClient) -> None:
+        response = client.options(JWKS_URLS[0])
+        assert (response.status_code, response["Cache-Control"]) == (200, "no-store")
+
+    def test_documents_have_no_version(self) -> None:
+        # NamespaceVersioning would refuse the namespace of the URLs.
+        assert PublicDocumentView.versioning_class is None
+
     def test_head_request_has_the_headers_and_no_body(self, client: APIClient) -> None:
         head, get = client.head(JWKS_URLS[0]), client.get(JWKS_URLS[0])
         assert (head.status_code, head.content) == (200, b"")
@@ -191,7 +224,9 @@ class TestMetadata:
         for path in ("", "/api", "/api/v2"):
             assert client.get(METADATA_URL + path).status_code == 404
 
-    @pytest.mark.parametrize("issuer", [None, "me", "urn:me", "mailto:me@example.com", "https://"])
+    @pytest.mark.parametrize(
+        "issuer", [None, "me", "urn:me", "mailto:me@example.com", "https://", "https://[me"]
+    )
     def test_metadata_does_not_exist_if_the_issuer_is_no_url(
         self, client: APIClient, settings: Any, issuer: str | None
     ) -> None:

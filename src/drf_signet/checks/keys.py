@@ -92,4 +92,6 @@ def _ends_of_signing(ring: KeyRing, now: float) -> Iterator[tuple[Key, float]]:
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="seconds")
+    # As a float, `datetime.max` is rounded up to the year 10000, which no datetime can have.
+    latest = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
+    return datetime.fromtimestamp(min(seconds, latest), tz=UTC).isoformat(timespec="seconds")

@@ -57,7 +57,7 @@ def _read_file(path: Any) -> Material:
 
 
 def _read_variable(name: Any) -> Material:
-    return _stored_key(os.environb.get(os.fsencode(name), b""), f"the variable {name!r}")
+    return _stored_key(os.fsencode(os.environ.get(name, "")), f"the variable {name!r}")
 
 
 @sensitive_variables()

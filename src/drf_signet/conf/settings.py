@@ -19,13 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from ..jose.keys import Material
 from . import caches, cookies, keys, options, parsers, providers
 from .cookies import Cookies
-from .hooks import (
-    ClaimsHook,
-    LifetimesHook,
-    Rule,
-    TenantHook,
-    default_user_authentication_rule,
-)
+from .hooks import ClaimsHook, LifetimesHook, Rule, TenantHook, default_user_authentication_rule
 from .keys import RingEntry
 from .options import option
 from .parsers import ThrottleRates
@@ -83,6 +77,7 @@ class Settings:
         None,
         "A public key that verifies tokens. Without SIGNING_KEY, no tokens can be issued.",
         parsers.optional(keys.key_material),
+        secret=True,
     )
     KEYS: tuple[RingEntry, ...] = option(
         (),

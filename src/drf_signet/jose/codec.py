@@ -65,7 +65,7 @@ class Codec:
         self._typ = typ
         self._sign = sign
         self._ring = ring
-        self._loaded = tuple(LoadedKey.load(key) for key in ring.keys)
+        self._loaded = tuple(map(LoadedKey.load, ring.keys))
         refuse_duplicates(key.kid for key in self._loaded)
         self._select_keys_of(now)
 

@@ -147,5 +147,12 @@ def refuse_duplicates(kids: Iterable[str | None]) -> None:
 
 
 def as_bytes(material: str | bytes) -> bytes:
-    """Return a secret or a PEM string as bytes. A string is encoded as UTF-8."""
-    return material.encode() if isinstance(material, str) else material
+    """Return a secret or a PEM string as bytes. A string is encoded as UTF-8.
+
+    Raises:
+        UnusableKey: the string cannot be encoded.
+    """
+    try:
+        return material.encode() if isinstance(material, str) else material
+    except UnicodeEncodeError:  # `from None`, because the exception contains the string
+        raise UnusableKey("a key contains a character that UTF-8 cannot encode") from None

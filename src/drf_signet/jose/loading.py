@@ -73,6 +73,7 @@ class LoadedKey:
         loaded = _checked(partial(_import, key), key)
         _check_use(key, loaded)
         _check_strength(key, loaded)
+        _check_halves(key, loaded)
         _checked(partial(algorithm.check_key, loaded), key)
         return cls(
             algorithm_name=key.algorithm,
@@ -182,6 +183,17 @@ def _check_strength(key: Key, loaded: jwk.Key) -> None:
             raise ShortKey(f"{key.algorithm} needs an RSA key of at least {MIN_RSA_BITS} bits")
     elif (curve := CURVES[key.algorithm]) != loaded.curve_name:
         raise WrongCurve(f"{key.algorithm} needs a key on the curve {curve}")
+
+
+def _check_halves(key: Key, loaded: jwk.Key) -> None:
+    """Check that `x` of a private OKP key is its public key: `x` is published.
+
+    `cryptography` checks this for the other types of keys, but ignores `x` if there is a `d`.
+    """
+    if isinstance(loaded, jwk.OKPKey):
+        public = jwk.OKPKey.import_key(loaded.as_pem(private=False))
+        if public["x"] != loaded["x"]:
+            raise UnusableKey(f"the x of a key for {key.algorithm} is not the public key of its d")
 
 
 def _check_secret(key: Key, secret: bytes) -> None:

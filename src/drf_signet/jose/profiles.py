@@ -81,6 +81,8 @@ class Profiles:
 
     def valid_until(self, token: str, *, now: float) -> float:
         """Return until when a verified token is accepted at least, in POSIX seconds."""
+        if self.fixed is not None:
+            return math.inf
         if self._at_jwt is None:
             return self.plain.at(now).valid_until(token)
         until = self._at_jwt.at(now).valid_until(token)

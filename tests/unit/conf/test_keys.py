@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,20 @@ def test_a_key_is_read_from_a_file_or_a_variable(
         assert keys.key_material(value) == key
     (entry,) = keys.key_ring([{"key": {"file": path}}])
     assert entry["key"] == key
+
+
+@pytest.mark.skipif(not os.supports_bytes_environ, reason="variables have no bytes on Windows")
+def test_a_variable_may_contain_any_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environb, b"SIGNET_TEST_KEY", b"\xff\xfesecret")
+    assert keys.key_material({"env": "SIGNET_TEST_KEY"}) == b"\xff\xfesecret"
+
+
+def test_a_variable_is_read_without_the_interface_that_windows_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(os, "environb", raising=False)
+    monkeypatch.setenv("SIGNET_TEST_KEY", "secret")
+    assert keys.key_material({"env": "SIGNET_TEST_KEY"}) == b"secret"
 
 
 @pytest.mark.parametrize("content", ["", "\n"])

@@ -66,6 +66,11 @@ class TestKey:
             Key(algorithm="HS512", material=SECRET)
         assert SECRET not in str(caught.value)
 
+    def test_a_string_that_utf_8_cannot_encode_is_refused(self) -> None:
+        with pytest.raises(UnusableKey, match="UTF-8") as caught:
+            Key(algorithm="HS256", material=f"\udc80{SECRET}")
+        assert caught.value.__suppress_context__  # the UnicodeEncodeError contains the string
+
     def test_a_key_that_expires_before_it_signs_is_refused(self) -> None:
         assert Key(algorithm="HS256", material=SECRET, not_before=1, not_after=2).not_after == 2
         for not_after in (1, 0, math.nan):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from drf_signet.errors import UnusableKey
 from drf_signet.jose.keys import ALGORITHMS, Key
 from drf_signet.jose.loading import LoadedKey
 from tests.support.token_forge import SIGNERS, Signer, decode, signer
@@ -84,3 +85,12 @@ def test_escaped_line_breaks_in_a_pem_are_read_as_line_breaks(by: Signer) -> Non
     for escaped in (pem.replace(b"\n", b"\\n"), pem.replace(b"\n", b"\\r\\n")):
         loaded = load(Key(algorithm=by.alg, material=escaped.decode()))
         assert loaded.thumbprint() == load(by.key()).thumbprint()
+
+
+@pytest.mark.parametrize("x", ["d", "other", "padded", "!"])
+def test_a_jwk_whose_x_is_not_the_public_key_of_its_d_is_refused(x: str) -> None:
+    jwk = signer("EdDSA").jwk
+    wrong = {"d": jwk["d"], "other": signer("EdDSA", "other").jwk["x"], "padded": f"{jwk['x']}="}
+    with pytest.raises(UnusableKey, match="the x of a key for EdDSA") as caught:
+        load(Key(algorithm="EdDSA", material={**jwk, "x": wrong.get(x, x)}))
+    assert jwk["d"] not in str(caught.value)

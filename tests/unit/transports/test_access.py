@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drf_signet import runtime
-from drf_signet.errors import SignetError
+from drf_signet.errors import SignetError, UnknownKey
 from drf_signet.transports import access
 from tests.support.session_states import access_token
+from tests.support.token_forge import signer
 
 COOKIE: Mapping[str, Any] = {"COOKIE": {"ACCESS_NAME": "access-token"}}
 #: Placeholders for two tokens that will be cached, and a string that is not a valid token.
@@ -146,3 +148,25 @@ def test_a_cached_token_is_verified_again_after_a_change_of_the_settings(
     with override_settings(SIGNET=setting):
         result = read(request(f"Bearer {token}"))
         assert (result and result[1]) == code
+
+
+@pytest.mark.parametrize("seconds", [100, 400])
+@pytest.mark.parametrize("in_cookie", [False, True])
+def test_token_that_was_verified_is_refused_when_its_key_has_expired(
+    settings: Any, in_cookie: bool, seconds: int
+) -> None:
+    now = time.time()
+    expires = datetime.fromtimestamp(now + seconds, tz=UTC)
+    keys = [
+        {"kid": "1", "alg": "EdDSA", "key": signer("EdDSA").jwk, "not_after": expires},
+        {"kid": "2", "alg": "ES256", "key": signer("ES256").jwk},
+    ]
+    settings.SIGNET = {"KEYS": keys, **(COOKIE if in_cookie else {})}
+    token = access_token()
+    cookie = f"__Host-access-token={token}"
+    sent = request("", cookie) if in_cookie else request(f"Bearer {token}")
+    for _ in range(2):
+        assert isinstance(read(sent), dict)
+    # The token lasts for 300 seconds. It is cached only if its key lasts longer.
+    assert (runtime.current().verified.get(token, now=now) is not None) == (seconds == 400)
+    assert read(sent, later=seconds + 1)[0] is UnknownKey
