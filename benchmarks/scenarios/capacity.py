@@ -3,7 +3,7 @@
 One process, without a server, logs in, refreshes with rotation and logs out. For PostgreSQL, the
 processor time of the server process of this connection is measured, without the processes that
 write to the disk. MD5 hashes the passwords; the row about Django's default hasher shows what a
-login costs in addition. The page about scaling calculates with these figures.
+login costs in addition. The page about scaling uses these figures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Processor time, memory and start of a process that polls the revocation feed.
+"""Processor time, memory and start time of a process that polls the revocation feed.
 
 Access tokens live for 5 minutes. The processor time is measured for one minute, in which 10, 100 or
 1 000 sessions end per second. Before that minute, the table is filled with as many ended sessions
