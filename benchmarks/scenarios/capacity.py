@@ -1,9 +1,9 @@
 """The processor time and the write-ahead log (WAL) of each operation, on PostgreSQL.
 
-One process, without a server, logs in, refreshes with rotation and logs out. The processor time of
-PostgreSQL is that of the server process for its connection, without the processes that write to
-the disk. MD5 hashes the passwords; the row about Django's default hasher shows what a login costs
-in addition. The page about scaling calculates with these figures.
+One process, without a server, logs in, refreshes with rotation and logs out. For PostgreSQL, the
+processor time of the server process of this connection is measured, without the processes that
+write to the disk. MD5 hashes the passwords; the row about Django's default hasher shows what a
+login costs in addition. The page about scaling uses these figures.
 """
 
 from __future__ import annotations

@@ -117,8 +117,8 @@ _BARS = {
         why=(
             "A refresh takes 2 round trips instead of 13, so with one client the ratio is between "
             "the ratio on loopback and 6.5. With more clients the Python process is always busy "
-            "with either package. The ratio is then that of the CPU time, as on loopback, because "
-            "no process waits for the database."
+            "with either package. The ratio then depends only on the CPU time, as on loopback, "
+            "because no process waits for the database."
         ),
     ),
 }

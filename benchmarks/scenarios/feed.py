@@ -1,11 +1,11 @@
-"""Processor time, memory and start of a process that polls the revocation feed.
+"""Processor time, memory and start time of a process that polls the revocation feed.
 
 Access tokens live for 5 minutes. The processor time is measured for one minute, in which 10, 100 or
 1 000 sessions end per second. Before that minute, the table is filled with as many ended sessions
 as a poll may read. During the minute, each process polls every second and reads everything once.
-The processor time of PostgreSQL is that of the server processes for these connections. The memory
-is that of a process that polls for 30 minutes with a virtual clock. In the last part, a process
-starts when the table contains 500 000 ended sessions, and has to read all of them.
+For PostgreSQL, the processor time of the server processes of these connections is measured. The
+memory is measured in a process that polls for 30 minutes of simulated time. In the last part, a
+process starts when the table contains 500 000 ended sessions, and has to read all of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compare the time of a protected request with that of the same view without authentication.
+"""Compare the time of a protected request with the time of the same view without authentication.
 
 The clock measures the view and the rendering of the response, but no middleware and no server.
 Django's RequestFactory builds the requests before the clock starts. drf-signet polls for ended

@@ -22,7 +22,7 @@ class DuplicateKid(UnusableKey):
 
 
 class WrongKeyUse(UnusableKey):
-    """Raised if the `use`, the `key_ops` or the `alg` of a JWK forbids what the key is for."""
+    """Raised if the `use`, `key_ops` or `alg` of a JWK does not allow the key to be used."""
 
 
 class WrongCurve(UnusableKey):

@@ -50,7 +50,7 @@ test('a refresh sends the stored token, and stores the new token', async (t) => 
   assert.equal(storage.stored.get('refresh'), 'refresh 2');
 });
 
-test('the stored token stays while the database is away, and is sent again later', async (t) => {
+test('the stored token stays while the database is down, and is sent again later', async (t) => {
   const world = new World(t);
   const storage = new AsyncStorage();
   const auth = await world.openIn({ ...MODE, storage });

@@ -352,7 +352,7 @@ def test_exception_handler_of_the_page_answers_503_for_an_unavailable_database(r
 
     page = run_page("howto/production.md")
     answer = page.modules["mysite.errors"].handle(OperationalError(), {})
-    assert (answer.status_code, answer.data["code"]) == (503, "database_away")
+    assert (answer.status_code, answer.data["code"]) == (503, "database_down")
     assert answer["Retry-After"] == "5"
 
 

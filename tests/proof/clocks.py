@@ -97,7 +97,7 @@ SITUATIONS = {
     ),
     # The clock jumps by more than any poll reads back. Within 65 s, a poll reads everything again.
     "database-far": Situation(
-        title="the database's clock jumps 2 hours ahead; a look after 65 s",
+        title="the database's clock jumps 2 hours ahead; checked after 65 s",
         jump={"database": 7200},
         wait=65,
         outruns_grace=True,

@@ -46,7 +46,7 @@ def _row(chapter: str, files: list[Path]) -> str:
 
 def _may_import(chapter: str) -> str:
     if chapter == "root":
-        return "by module: see the drawing"
+        return "see the diagram"
     names = layers()
     number = next((n for n, layer in enumerate(names) if chapter in layer), None)
     if number is None:
@@ -54,7 +54,7 @@ def _may_import(chapter: str) -> str:
     beside = [one for one in names[number] if one != chapter and ":" in _contract()[number]]
     below = names[number + 1 : number + 2]
     told = [f"`{one}`" for one in beside]
-    told += [f"from {' and '.join(f'`{one}`' for one in layer)} down" for layer in below]
+    told += [f"the line of `{layer[0]}` and all lines below it" for layer in below]
     return ", ".join(told) or "nothing of the package"
 
 

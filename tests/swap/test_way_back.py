@@ -96,7 +96,7 @@ def test_rolling_deploy_and_way_back_log_nobody_out(
     with new.served(new_python) as signet:
         live = {name: refresh_pair(signet, token)["refresh"] for name, token in live.items()}
 
-    restore, create, remove = commands("The way back")
+    restore, create, remove = commands("Going back to simplejwt")
     (drop,) = (block.text for block in blocks(GUIDE) if block.language == "sql")
     for statement in drop.splitlines():
         sql(new, new_python, statement)
