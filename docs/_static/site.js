@@ -1,3 +1,21 @@
+// On a phone, a table of text that is too wide becomes a list: one line for each cell, with the name of
+// its column. Tables of figures stay tables, because readers compare their rows.
+function stackWideTables() {
+  for (const table of document.querySelectorAll('table.docutils:not(:has(td.text-right))')) {
+    const wrapper = table.closest('.table-wrapper');
+    if (!phone.matches || !wrapper || wrapper.scrollWidth <= wrapper.clientWidth) continue;
+    const names = [...table.querySelectorAll('thead th')].map((name) => name.textContent);
+    for (const row of table.querySelectorAll('tbody tr')) {
+      [...row.cells].forEach((cell, column) => (cell.dataset.column = names[column]));
+    }
+    table.classList.add('stacked');
+  }
+}
+
+const phone = matchMedia('(max-width: 46em)');
+phone.addEventListener('change', stackWideTables);
+stackWideTables();
+
 // A wide table or a long line of code scrolls inside its container, also by keyboard in every browser.
 for (const region of document.querySelectorAll('.table-wrapper, pre')) {
   if (region.scrollWidth > region.clientWidth) {

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SIZES = pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 
 #: The pages with the most different content, which are tested for accessibility.
-PAGES = ("index", "tutorial", "reference/settings", "howto/production")
+PAGES = ("index", "tutorial", "reference/settings", "howto/production", "concepts/which-package")
 
 #: Where an element names a file that a browser loads with the page.
 LOADED = {"img": ("src", "srcset"), "script": ("src",), "source": ("src", "srcset")}
@@ -117,6 +117,22 @@ def test_pages_of_the_site_need_no_horizontal_scrolling_on_a_phone(
     assert too_wide == {}
     assert errors == []
     assert hosts == {urlsplit(address).netloc}
+
+
+def test_wide_table_of_text_becomes_a_list_with_column_names_on_a_phone(
+    address: str, chromium: Browser
+) -> None:
+    page = new_page(chromium, viewport=PHONE)
+    page.goto(f"{address}/reference/settings.html")
+    scrolling = "tables => tables.filter(table => table.scrollWidth > table.clientWidth).length"
+    assert page.eval_on_selector_all(".table-wrapper", scrolling) == 0
+    columns = page.locator("table.stacked").first.locator("tbody tr").first.locator("td")
+    assert [column.get_attribute("data-column") for column in columns.all()] == [
+        "setting",
+        "default",
+        "meaning",
+    ]
+    page.close()
 
 
 @SIZES

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.db import Error
+from django.views.decorators.debug import sensitive_variables
 
 from ..db.outages import reports
 from ..errors import KeysUnavailable, SignetError
@@ -132,6 +133,7 @@ class RenewedKeys:
             return LONG_WAIT
         return 0.0 if self._age() < 2 * self._fresh_for else WAIT
 
+    @sensitive_variables()  # hides keys in the variables of all functions that are called, too
     def _ask(self) -> None:
         began = self._clock()
         try:
@@ -154,6 +156,7 @@ class RenewedKeys:
                 self._cache.tokens = VerifiedTokens()  # after the codecs: see `verified`
         self._fresh_for = max(answer.fresh_for, PAUSE)
 
+    @sensitive_variables()
     def _sign(self, key: Key, signing_input: bytes, *, lifetime: float) -> bytes:
         try:
             return self._provider.sign(key, signing_input, lifetime=lifetime)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from django.views.debug import ExceptionReporter
 
 from drf_signet import runtime
 from drf_signet.errors import BadSignature, KeysUnavailable, UnknownKey
@@ -205,6 +206,19 @@ class TestFailures:
         provider.current = ()
         clock.now += 1
         assert is_accepted(keys, "old")
+
+    def test_report_of_unusable_keys_contains_no_key(
+        self, keys: RenewedKeys, provider: Provider, caplog: Any
+    ) -> None:
+        secret = "the secret of this year, long enough: 0123456789abcdef"
+        provider.current = (Key(algorithm="RS256", material=secret, kid="1"),)
+        with pytest.raises(KeysUnavailable):
+            sign(keys)
+        (record,) = caplog.records
+        reporter = ExceptionReporter(None, *record.exc_info)
+        text = reporter.get_traceback_text() + reporter.get_traceback_html()
+        assert "_ask" in text
+        assert secret not in text
 
     def test_signature_that_fails_makes_the_keys_unavailable_except_for_known_errors(
         self, keys: RenewedKeys, provider: Provider, caplog: Any
