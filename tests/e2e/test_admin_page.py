@@ -60,6 +60,7 @@ def log_in(example: Example, agent: str) -> None:
 
 
 def states(page: Page) -> set[str]:
+    page.wait_for_load_state()  # a click waits only until the next page begins
     return set(page.locator("#result_list .field-state").all_inner_texts())
 
 

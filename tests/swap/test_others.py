@@ -19,7 +19,7 @@ from tests.swap.project_copy import Site
 GUIDE = DOCS / "howto" / "migrate-from-others.md"
 OTHERS = Path(__file__).with_name("others")
 SETTINGS = "mysite/settings.py"
-EXCHANGE = "Change the old token for a pair"
+EXCHANGE = "Exchange the old token for a pair"
 DONE = "all assertions passed"
 
 #: The first part of each script below. `manage.py shell` runs the scripts in the project.

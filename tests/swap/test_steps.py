@@ -70,7 +70,9 @@ def test_commands_of_the_guide_run_in_its_order(site: Site, new_python: Path) ->
     assert "2 live tokens became sessions" in imported
     assert "1 blacklisted tokens kept as ended sessions" in imported
     (statements,) = (block.text for block in steps() if block.language == "sql")
-    app = re.search(r'`("rest_framework_simplejwt\.token_blacklist")` out of', page())
+    app = re.search(
+        r'`("rest_framework_simplejwt\.token_blacklist")` from `INSTALLED_APPS`', page()
+    )
     assert app is not None
     site.append(f"INSTALLED_APPS.remove({app[1]})")
     with sqlite3.connect(site.directory / "db.sqlite3") as database:

@@ -23,12 +23,13 @@ class KeyState(models.TextChoices):
 
 
 class SigningKey(models.Model):
-    """A key that signs tokens. `drf_signet.keys.succession` writes and reads the rows.
+    """A key that signs tokens.
 
-    The first rotation also creates a row with the `kid` "settings", for the keys of the settings:
-    it says when they stopped signing and how long their tokens are valid. All times use the
-    database's clock. `token_lifetime` is the longest lifetime, in seconds, of a token that the key
-    has signed. When a key is retired, its private key is erased.
+    `drf_signet.keys.changes` writes the rows, and `drf_signet.keys.succession` reads them. The
+    first rotation also creates a row with the `kid` "settings", for the keys of the settings: it
+    says when they stopped signing and how long their tokens are valid. All times use the database's
+    clock. `token_lifetime` is the longest lifetime, in seconds, of a token that the key has signed.
+    When a key is retired, its private key is erased.
     """
 
     # Not assigned by the database: two processes that rotate at once choose the same number.
